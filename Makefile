@@ -1,0 +1,85 @@
+# Price Manager. `make help` lists what there is.
+# Settings of run: PORT=8080 AWS_PORT=4566 AMAZON_PORT=8090 SPEED=1 STATE=.local/state
+GO ?= go
+LOCAL := .local/bin/local
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := .local/bin/golangci-lint-$(GOLANGCI_VERSION)
+FUNCTIONS := oauth token-broker price-upload price-sync audit-stream gdpr-export scheduler
+
+# The same source gives the same bytes: no paths, no debug information, no RPC.
+LAMBDA_FLAGS := -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w'
+LAMBDA_ENV := CGO_ENABLED=0 GOOS=linux GOARCH=arm64
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo stop clean test lint fmt build template-check contract-check controls bench-start sam-build local
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+run: local ## the whole product on this machine, until Ctrl-C or make stop
+	@exec $(LOCAL) up
+
+demo: local ## the main job on a stack of its own; the last line is JSON. SPEED= PRICES= LISTINGS= MARKETPLACE= DROP=
+	@exec $(LOCAL) demo
+
+stop: local ## end a running make run
+	@$(LOCAL) stop
+
+clean: stop ## forget everything that make run keeps, and all build output
+	rm -rf .local/state .local/build .local/bin/local build .aws-sam
+
+test: ## all tests, with the race detector
+	@$(GO) run ./infra/checks/testreport -race -shuffle=on -count=1 -timeout 9m ./...
+
+lint: $(GOLANGCI) ## go vet and golangci-lint
+	$(GO) vet ./...
+	$(GOLANGCI) run ./...
+
+fmt: ## format all Go code
+	gofmt -l -w .
+
+build: ## all functions as they run on AWS, below build/
+	@for f in $(FUNCTIONS); do \
+	  echo "build/$$f/bootstrap"; \
+	  $(LAMBDA_ENV) $(GO) build $(LAMBDA_FLAGS) -o build/$$f/bootstrap ./functions/$$f || exit 1; \
+	done
+
+template-check: local ## template.yaml: AWS's rules and our own; the last line is JSON
+	@$$($(LOCAL) venv infra/checks/requirements.txt) infra/checks/template_check.py template.yaml
+
+contract-check: ## our form of Amazon's API models against the models themselves: MODELS=directory
+	@[ -n "$(MODELS)" ] || { echo "give MODELS=directory with Amazon's selling-partner-api-models"; exit 2; }
+	$(GO) run ./test/contract/derive -models $(MODELS) -out test/contract/spapi.json -check
+
+controls: ## which security promises are kept, and by which check; the last line is JSON
+	@$(GO) run ./infra/checks/controls
+
+bench-start: ## how long the functions take to start
+	@$(GO) run ./test/bench/start
+
+sam-build: local ## what `sam deploy` puts on AWS, below .aws-sam/
+	@python=$$($(LOCAL) venv infra/checks/requirements.txt) && \
+	  SAM_CLI_TELEMETRY=0 PATH="$$(dirname $$python):$$PATH" sam build --build-in-source --region eu-central-1
+
+local:
+	@$(GO) build -o $(LOCAL) ./infra/local
+
+$(GOLANGCI):
+	@echo "building golangci-lint $(GOLANGCI_VERSION) from source, once: about four minutes on two cores"
+	@mkdir -p $(dir $@)
+	@GOBIN=$(abspath .local/bin) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv .local/bin/golangci-lint $@
+
+# `sam build` makes each function through these (BuildMethod makefile).
+.PHONY: build-OAuth build-TokenBroker build-PriceUpload build-PriceSync build-AuditStream build-GdprExport build-Scheduler
+build-OAuth: ; $(call lambda,oauth)
+build-TokenBroker: ; $(call lambda,token-broker)
+build-PriceUpload: ; $(call lambda,price-upload)
+build-PriceSync: ; $(call lambda,price-sync)
+build-AuditStream: ; $(call lambda,audit-stream)
+build-GdprExport: ; $(call lambda,gdpr-export)
+build-Scheduler: ; $(call lambda,scheduler)
+
+define lambda
+$(LAMBDA_ENV) $(GO) build $(LAMBDA_FLAGS) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(1)
+endef

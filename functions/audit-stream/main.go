@@ -1,0 +1,40 @@
+// Command audit-stream is the Lambda function that turns changes of the tables
+// into ledger events. It reads the streams of the offers, identity, connections
+// and privacy tables.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/awskms"
+	"pricemanager/internal/ledger"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/store/dynamo"
+)
+
+func main() { runtime.Main(run) }
+
+func run(ctx context.Context) error {
+	var cfg config
+	app, err := runtime.Open(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	aws, err := app.AWS(ctx)
+	if err != nil {
+		return err
+	}
+	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
+	sealer := envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock)
+	h := &handler{
+		app: app, tables: cfg.Tables.Names(),
+		pump: &ledger.Pump{Log: ledger.New(db, sealer, app.Clock, rand.Reader), Mappers: mappers()},
+	}
+	app.Start(runtime.JSON(h.stream), sealer.Close)
+	return nil
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"pricemanager/internal/connect"
+	"pricemanager/internal/identity"
+	"pricemanager/internal/lane"
+	"pricemanager/internal/ledger"
+	"pricemanager/internal/plan"
+	"pricemanager/internal/privacy"
+	"pricemanager/internal/store"
+)
+
+// mappers says, for each streamed table, which ledger events its changes mean.
+func mappers() map[store.Table]ledger.Mapper {
+	return map[store.Table]ledger.Mapper{
+		store.Offers:      all(plan.Events, lane.Events),
+		store.Identity:    identity.Events,
+		store.Connections: connect.Events,
+		store.Privacy:     privacy.Events,
+	}
+}
+
+// all is the mapper of a table that several rooms keep items in.
+func all(rooms ...ledger.Mapper) ledger.Mapper {
+	return func(r store.Record) []ledger.Event {
+		var out []ledger.Event
+		for _, m := range rooms {
+			out = append(out, m(r)...)
+		}
+		return out
+	}
+}

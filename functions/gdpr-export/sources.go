@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"pricemanager/internal/connect"
+	"pricemanager/internal/identity"
+	"pricemanager/internal/lane"
+	"pricemanager/internal/plan"
+	"pricemanager/internal/price"
+	"pricemanager/internal/privacy"
+	"pricemanager/internal/tenant"
+)
+
+// page is how many rows a source reads at once.
+const page = 500
+
+// sources are the rooms' parts of an export.
+func sources(d deps, keys *identity.Keys) []privacy.Source {
+	connections := &connect.Service{DB: d.db, Clock: d.app.Clock}
+	return []privacy.Source{
+		privacy.SourceFunc("api keys", apiKeys{keys}.export),
+		privacy.SourceFunc("connections", connectionList{connections}.export),
+		privacy.SourceFunc("offers", offerList{connections, lane.NewOffers(d.db)}.export),
+		privacy.SourceFunc("plans", planList{&plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}}.export),
+		privacy.SourceFunc("batches", batchList{lane.NewBatches(d.db, d.blobs)}.export),
+	}
+}
+
+// optional is nil for the zero time, which JSON then leaves out.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// apiKeys writes what is known about keys: neither a key nor its HMAC is.
+type apiKeys struct{ keys *identity.Keys }
+
+type apiKeyRow struct {
+	ID        string           `json:"id"`
+	Name      string           `json:"name"`
+	Role      identity.Role    `json:"role"`
+	Scopes    []identity.Scope `json:"scopes"`
+	CreatedAt time.Time        `json:"createdAt"`
+	CreatedBy string           `json:"createdBy"`
+	Expires   time.Time        `json:"expiresAt"`
+	LastUsed  *time.Time       `json:"lastUsed,omitempty"` // to the hour
+	Revoked   *time.Time       `json:"revokedAt,omitempty"`
+}
+
+func (s apiKeys) export(ctx context.Context, t tenant.ID, w *privacy.Writer) error {
+	list, err := w.List("apikeys")
+	if err != nil {
+		return err
+	}
+	for after := ""; ; {
+		keys, next, err := s.keys.List(ctx, t, after, page)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			err := list.Add(apiKeyRow{
+				ID: k.ID, Name: k.Name, Role: k.Role, Scopes: k.Scopes, CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy,
+				Expires: k.Expires, LastUsed: optional(k.LastUsed), Revoked: optional(k.Revoked),
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if after = next; after == "" {
+			return nil
+		}
+	}
+}
+
+// connectionList writes the connections; refresh tokens live elsewhere.
+type connectionList struct{ connections *connect.Service }
+
+type connectionRow struct {
+	ID           price.ConnectionID    `json:"id"`
+	Region       price.Region          `json:"region"`
+	State        connect.State         `json:"state"`
+	Seller       string                `json:"seller,omitempty"`
+	Marketplaces []price.MarketplaceID `json:"marketplaces"`
+	CreatedAt    time.Time             `json:"createdAt"`
+	AuthorisedAt *time.Time            `json:"authorisedAt,omitempty"`
+	Reason       string                `json:"reason,omitempty"`
+}
+
+func (s connectionList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) error {
+	list, err := w.List("connections")
+	if err != nil {
+		return err
+	}
+	all, err := s.connections.List(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		err := list.Add(connectionRow{
+			ID: c.ID, Region: c.Region, State: c.State, Seller: c.Seller, Marketplaces: c.Marketplaces,
+			CreatedAt: c.CreatedAt, AuthorisedAt: optional(c.AuthorisedAt), Reason: c.Reason,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"pricemanager/internal/connect"
+	"pricemanager/internal/fault"
+	"pricemanager/internal/identity"
+	"pricemanager/internal/price"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/secret"
+	"pricemanager/internal/web"
+)
+
+// config is what the function reads from its environment.
+type config struct {
+	runtime.Base
+	Tables      runtime.Tables
+	Queues      runtime.Queues
+	Secrets     runtime.Secrets
+	Amazon      runtime.Amazon
+	Public      runtime.Public
+	TokenBroker string `env:"TOKEN_BROKER, required"`
+}
+
+// callbackPath is where Amazon sends sellers back to, below our public address.
+const callbackPath = "/oauth/callback"
+
+func (c config) consent() connect.Config {
+	return connect.Config{
+		Consent: c.Amazon.Consent(), ApplicationID: c.Amazon.ApplicationID, Draft: c.Amazon.ApplicationDraft,
+		RedirectURI: c.Public.URL + callbackPath,
+	}
+}
+
+type handler struct{ connections *connect.Service }
+
+func newRouter(log *slog.Logger, connections *connect.Service) (*web.Router, error) {
+	if err := connections.Config.Validate(); err != nil {
+		return nil, err
+	}
+	h := &handler{connections}
+	return web.New(log, connections.Clock, "",
+		web.Route{Method: http.MethodPost, Pattern: "/connections", Scope: identity.ConnectionsWrite, Handler: h.start},
+		web.Route{Method: http.MethodGet, Pattern: "/connections", Scope: identity.ConnectionsRead, Handler: h.list},
+		web.Route{Method: http.MethodGet, Pattern: "/connections/{id}", Scope: identity.ConnectionsRead, Handler: h.get},
+		web.Route{Method: http.MethodPost, Pattern: "/connections/{id}/import", Scope: identity.ConnectionsWrite, Handler: h.requestImport},
+		web.Route{Method: http.MethodGet, Pattern: callbackPath, Scope: web.Public, Handler: h.callback},
+	)
+}
+
+// connectionDoc is a connection as the API shows it.
+type connectionDoc struct {
+	ID           price.ConnectionID    `json:"id"`
+	Region       price.Region          `json:"region"`
+	State        connect.State         `json:"state"`
+	Seller       string                `json:"seller,omitempty"`
+	Marketplaces []price.MarketplaceID `json:"marketplaces"`
+	CreatedAt    time.Time             `json:"createdAt"`
+	AuthorisedAt *time.Time            `json:"authorisedAt,omitempty"`
+	Reason       string                `json:"reason,omitempty"` // why it must be authorised again
+	Import       importDoc             `json:"import"`
+	AuthorizeURL string                `json:"authorizeUrl,omitempty"` // only in the answer to a start
+}
+
+type importDoc struct {
+	State     connect.ImportState `json:"state"`
+	Known     int64               `json:"known"`
+	Requested int64               `json:"requested"`
+	At        *time.Time          `json:"at,omitempty"`
+}
+
+func show(c connect.Connection) connectionDoc {
+	return connectionDoc{
+		ID: c.ID, Region: c.Region, State: c.State, Seller: c.Seller,
+		Marketplaces: append([]price.MarketplaceID{}, c.Marketplaces...), // [] rather than null
+		CreatedAt:    c.CreatedAt, AuthorisedAt: given(c.AuthorisedAt), Reason: c.Reason,
+		Import: importDoc{c.Import.State, c.Import.Known, c.Import.Requested, given(c.Import.At)},
+	}
+}
+
+func given(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// public gives the errors of connections their faces.
+func public(err error) error {
+	switch {
+	case errors.Is(err, connect.ErrNotFound):
+		return fault.New(fault.NotFound, "connection-not-found", "There is no such connection.").Because(err)
+	case errors.Is(err, connect.ErrRegion):
+		return fault.New(fault.Invalid, "region", "region must be NA, EU or FE.").Because(err)
+	case errors.Is(err, connect.ErrNotAuthorised):
+		return fault.New(fault.Conflict, "not-authorised", "The seller has to authorise this connection first.").Because(err)
+	}
+	return err
+}
+
+// start begins a consent: for a new connection in a region, or once more for
+// one that exists.
+func (h *handler) start(ctx context.Context, r *web.Request) (*web.Response, error) {
+	var in struct {
+		Region     price.Region       `json:"region"`
+		Connection price.ConnectionID `json:"connection"`
+	}
+	if err := r.JSON(&in); err != nil {
+		return nil, err
+	}
+	if (in.Region == "") == (in.Connection == "") {
+		return nil, fault.New(fault.Invalid, "body", `Send either {"region":"EU"} for a new connection, or {"connection":"conn_..."} to authorise one again.`)
+	}
+	var c connect.Connection
+	var address string
+	var err error
+	if in.Connection != "" {
+		c, address, err = h.connections.StartAgain(ctx, r.Principal.Actor, r.Tenant, in.Connection)
+	} else {
+		c, address, err = h.connections.Start(ctx, r.Principal.Actor, r.Tenant, in.Region)
+	}
+	if err != nil {
+		return nil, public(err)
+	}
+	doc := show(c)
+	doc.AuthorizeURL = address
+	return web.JSON(http.StatusCreated, doc)
+}
+
+func (h *handler) list(ctx context.Context, r *web.Request) (*web.Response, error) {
+	all, err := h.connections.List(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	docs := make([]connectionDoc, len(all))
+	for i, c := range all {
+		docs[i] = show(c)
+	}
+	return web.JSON(http.StatusOK, map[string]any{"items": docs, "next": ""})
+}
+
+func (h *handler) get(ctx context.Context, r *web.Request) (*web.Response, error) {
+	c, err := h.connections.Get(ctx, r.Tenant, price.ConnectionID(r.Params["id"]))
+	if err != nil {
+		return nil, public(err)
+	}
+	return web.JSON(http.StatusOK, show(c))
+}
+
+func (h *handler) requestImport(ctx context.Context, r *web.Request) (*web.Response, error) {
+	c, err := h.connections.RequestImport(ctx, r.Principal.Actor, r.Tenant, price.ConnectionID(r.Params["id"]))
+	if err != nil {
+		return nil, public(err)
+	}
+	return web.JSON(http.StatusAccepted, show(c).Import)
+}
+
+// callback takes a seller back from Amazon's page. It is public: what allows it
+// is the state, which only the browser that was sent to Amazon has.
+func (h *handler) callback(ctx context.Context, r *web.Request) (*web.Response, error) {
+	in := connect.Return{
+		State: secret.New(r.Query.Get("state")), Code: secret.New(r.Query.Get("spapi_oauth_code")),
+		Seller: r.Query.Get("selling_partner_id"),
+	}
+	if r.Principal.Tenant != "" { // a browser that is signed in
+		in.Caller = &connect.Caller{Tenant: r.Principal.Tenant, Actor: r.Principal.Actor}
+	}
+	if _, err := h.connections.Callback(ctx, in); err != nil {
+		return nil, err
+	}
+	return web.HTML(http.StatusOK, []byte(connectedPage))
+}
+
+// connectedPage holds nothing of the connection: whoever gets the address sees
+// no more than that it worked.
+const connectedPage = `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Connected</title></head>
+<body><main><h1>Connected</h1><p>Your seller account is connected. You can close this window.</p></main></body></html>
+`

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"pricemanager/internal/clock"
+	"pricemanager/internal/connect"
+	"pricemanager/internal/lane"
+	"pricemanager/internal/plan"
+	"pricemanager/internal/price"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/metrics"
+	"pricemanager/internal/store"
+	"pricemanager/internal/store/memory"
+	"pricemanager/internal/tenant"
+	"pricemanager/test/replay"
+)
+
+const (
+	seller = tenant.ID("t_replay0001")
+	conn   = price.ConnectionID("conn_aaaaaaaaaaaaaaaaaaaaaaaaaa")
+	de     = price.MarketplaceID("A1PA6795UKMFR9")
+)
+
+// world is the function over memory stores, with one connection, one known
+// offer and one applied plan.
+type world struct {
+	db    *memory.DB
+	blobs *memory.Blobs
+	queue *memory.Queue
+	app   *runtime.App
+	clock *clock.Manual
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+	clk.AutoAdvance = true
+	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk,
+		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-sync", "local"), Clock: clk}}
+	ctx := t.Context()
+	err := w.db.Put(ctx, seller, store.Connections, store.Item{Key: store.Key{PK: "connections", SK: string(conn)}, Attrs: map[string]any{
+		"region": "EU", "state": "active", "seller": "A2REPLAY", "authorised": store.Millis(clk.Now()), "markets": []byte(`["A1PA6795UKMFR9"]`),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := price.OfferKey{Connection: conn, Marketplace: de, SKU: "SKU-1"}
+	known := price.FromMinor(2000, "EUR")
+	if err := lane.NewOffers(w.db).Learn(ctx, seller, lane.Read{Key: key, Prices: price.Prices{Our: &known}, Begun: clk.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: clk}
+	p, err := plans.Create(ctx, plan.Input{ID: "plan_aaaaaaaaaaaaaaaaaaaaaaaaaa", Tenant: seller, Actor: "key:test", File: "p.csv",
+		Content: []byte("sku;marketplace;price\nSKU-1;DE;19,00\n"), Policy: plan.SkipBadRows, Guards: price.DefaultGuards(), Now: clk.Now(),
+		Connections: map[price.MarketplaceID]price.ConnectionID{de: conn}}, lane.NewOffers(w.db))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bell := lane.Bell{DB: w.db, Queue: memory.NewQueue(clk), Now: clk.Now}
+	err = lane.NewBatches(w.db, w.blobs).Create(ctx, seller, lane.NewBatch{ID: "bat_aaaaaaaaaaaaaaaaaaaaaaaaaa", Plan: p.ID, File: "p.csv", Actor: "key:test",
+		Rows: map[price.ConnectionID]int64{conn: 1}}, bell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) handler() replay.Handler {
+	h := newHandler(deps{app: w.app, db: w.db, blobs: w.blobs, queue: w.queue, connections: &connect.Service{DB: w.db, Clock: w.clock}})
+	return replay.Handler(w.app.SQS(h.message))
+}
+
+func TestRecordedDoorbellsAreAnsweredOneByOne(t *testing.T) {
+	var w *world
+	replay.Run(t, "price-sync", true, func(t *testing.T) replay.Handler {
+		w = newWorld(t)
+		return w.handler()
+	}, map[string]replay.Check{
+		"success-lane":          replay.Failed(), // nothing to do is success
+		"partial-malformed":     replay.Failed("22222222-2222-4222-8222-222222222222"),
+		"partial-not-json":      replay.Failed("11111111-1111-4111-8111-111111111111"),
+		"failure-all-malformed": replay.Error("malformed"),
+		"success-apply-and-lane": func(t *testing.T, out json.RawMessage, err error) {
+			replay.Failed()(t, out, err)
+			b, err := lane.NewBatches(w.db, w.blobs).Get(context.Background(), seller, "bat_aaaaaaaaaaaaaaaaaaaaaaaaaa")
+			if err != nil || b.State != lane.Sending || b.Counts[lane.Desired] != 1 {
+				t.Errorf("batch %s with %v, %v; want it committed with its row desired", b.State, b.Counts, err)
+			}
+			rung := w.queue.Receive(10, time.Minute)
+			if len(rung) != 1 {
+				t.Fatalf("%d doorbells, want the lane's", len(rung))
+			}
+			d, err := lane.ParseDoorbell(rung[0].Body)
+			if err != nil || d.Kind != lane.KindLane || d.Connection != conn {
+				t.Errorf("rang %+v, %v; want the lane of %s", d, err, conn)
+			}
+		},
+	})
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"pricemanager/internal/clock"
+	"pricemanager/internal/connect"
+	"pricemanager/internal/fault"
+	"pricemanager/internal/identity"
+	"pricemanager/internal/lane"
+	"pricemanager/internal/plan"
+	"pricemanager/internal/price"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/metrics"
+	"pricemanager/internal/secret"
+	"pricemanager/internal/store"
+	"pricemanager/internal/store/memory"
+	"pricemanager/internal/tenant"
+	"pricemanager/internal/web"
+	"pricemanager/test/openapi"
+	"pricemanager/test/replay"
+)
+
+const (
+	seller   = tenant.ID("t_replay0001")
+	stranger = tenant.ID("t_stranger01")
+	conn     = price.ConnectionID("conn_aaaaaaaaaaaaaaaaaaaaaaaaaa")
+	de       = price.MarketplaceID("A1PA6795UKMFR9")
+)
+
+// doorman knows one key of each of two tenants.
+type doorman struct{}
+
+func (doorman) Authenticate(_ context.Context, key secret.Value) (identity.Principal, error) {
+	switch key.Reveal() {
+	case "pmk_goodgoodgoodgood_goodgoodgoodgood":
+		return identity.Principal{Tenant: seller, Actor: "key:good", Scopes: identity.Scopes()}, nil
+	case "pmk_otherotherother1_otherotherother1":
+		return identity.Principal{Tenant: stranger, Actor: "key:other", Scopes: identity.Scopes()}, nil
+	}
+	return identity.Principal{}, fault.New(fault.Unauthenticated, "", "The API key is not valid.").Because(errors.New("unknown"))
+}
+
+type world struct {
+	t     *testing.T
+	db    *memory.DB
+	blobs *memory.Blobs
+	queue *memory.Queue
+	clock *clock.Manual
+	serve replay.Handler
+	// router is what serve asks.
+	router *web.Router
+}
+
+// newWorld is the function over memory stores, with one connection in Germany
+// and two known offers at 20.00 EUR; a stranger has a connection of its own.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+	w := &world{t: t, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk}
+	for owner, id := range map[tenant.ID]string{seller: string(conn), stranger: "conn_bbbbbbbbbbbbbbbbbbbbbbbbbb"} {
+		err := w.db.Put(t.Context(), owner, store.Connections, store.Item{Key: store.Key{PK: "connections", SK: id}, Attrs: map[string]any{
+			"region": "EU", "state": "active", "seller": "A2REPLAY", "authorised": store.Millis(clk.Now()), "markets": []byte(`["A1PA6795UKMFR9"]`),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := price.FromMinor(2000, "EUR")
+	for _, sku := range []price.SKU{"SKU-1", "SKU-2"} {
+		err := lane.NewOffers(w.db).Learn(t.Context(), seller, lane.Read{Prices: price.Prices{Our: &known}, Begun: clk.Now(),
+			Key: price.OfferKey{Connection: conn, Marketplace: de, SKU: sku}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := newHandler(deps{
+		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-upload", "local"), Clock: clk},
+		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute}, db: w.db, blobs: w.blobs, queue: w.queue,
+		connections: &connect.Service{DB: w.db, Clock: clk}, random: bytes.NewReader(bytes.Repeat([]byte("random bytes, as many as are needed "), 100)),
+	})
+	var err error
+	if w.router, err = h.router(); err != nil {
+		t.Fatal(err)
+	}
+	w.serve = replay.Handler(runtime.JSON(w.router.Lambda(doorman{})))
+	return w
+}
+
+// What the recorded events name. It follows from newWorld; newRecorded says so
+// when it no longer does.
+const (
+	readyPlan   = "plan_ebwwc3tzebqxgidbojssa3tfmu"
+	readyToken  = "p1_LIc457KgohajuAKzjHWmtZkbsR2U70ivQi1rCj0JQkk"
+	appliedPlan = "plan_ojqw4zdpnuqge6lumvzsyidbom"
+	appliedAs   = "bat_mrswiidsmfxgi33nebrhs5dfom"
+)
+
+// newRecorded has two plans of three rows: one ready, one applied, whose batch
+// is being sent.
+func newRecorded(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	const file = "sku;marketplace;price\nSKU-1;DE;18,50\nSKU-2;DE;30,00\nSKU-9;DE;18,00\n"
+	applied, ready := w.plan(file), w.plan(file)
+	_, body := w.ask(mine, http.MethodPost, "/batches", "", "k1", `{"plan":"`+applied.ID+`","token":"`+applied.Token+`"}`)
+	var b batchDoc
+	if err := json.Unmarshal([]byte(body), &b); err != nil {
+		t.Fatal(err)
+	}
+	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: w.clock}
+	engine := &lane.Engine{DB: w.db, Blobs: w.blobs, Bell: lane.Bell{DB: w.db, Queue: w.queue, Now: w.clock.Now}, Clock: w.clock,
+		Planned: func(ctx context.Context, t tenant.ID, id string, c price.ConnectionID, from int64, limit int) ([]lane.Row, error) {
+			rows, err := plans.LaneRows(ctx, t, id, c, from, limit)
+			out := make([]lane.Row, len(rows))
+			for i, r := range rows {
+				out[i] = lane.Row(r)
+			}
+			return out, err
+		}}
+	if err := engine.Apply(t.Context(), seller, b.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := []string{ready.ID, ready.Token, applied.ID, b.ID}, []string{readyPlan, readyToken, appliedPlan, appliedAs}; !slices.Equal(got, want) {
+		t.Fatalf("the recorded events name %q; put these into them and here: %q", want, got)
+	}
+	return w
+}
+
+func TestRecordedRequestsAreAnswered(t *testing.T) {
+	replay.Run(t, "price-upload", false, func(t *testing.T) replay.Handler { return openapi.Checked(t, newRecorded(t).serve) }, map[string]replay.Check{
+		"success-health":             replay.Status(200, `"ok":true`),
+		"success-version":            replay.Status(200, `"version"`),
+		"success-plan":               replay.Status(201, `"rows":3,"planned":1,"held":0,"refused":2,"unchanged":0`),
+		"success-offers":             replay.Status(200, `"sku":"SKU-1"`),
+		"success-ready-plan":         replay.Status(200, `"token":"`+readyToken),
+		"success-applied-plan":       replay.Status(200, `"batch":"`+appliedAs),
+		"success-plan-rows":          replay.Status(200, `"verdict":"held"`),
+		"success-apply":              replay.Status(202, `"state":"staging"`),
+		"success-batch":              replay.Status(200, `"state":"sending"`),
+		"success-batch-rows":         replay.Status(200, `"state":"desired"`),
+		"failure-no-key":             replay.Status(401, `"reference"`),
+		"failure-no-file-name":       replay.Status(400, "?file=prices.csv"),
+		"failure-not-a-price-file":   replay.Status(400, `"detail"`),
+		"failure-wrong-token":        replay.Status(404, "There is no such plan"),
+		"failure-no-idempotency-key": replay.Status(400, "Idempotency-Key"),
+		"failure-missing-batch":      replay.Status(404, "There is no such batch"),
+		"failure-foreign-offers":     replay.Status(404, "There is no such connection"),
+	})
+}
+
+func TestRoutesAreThoseOfTheOpenAPIDocument(t *testing.T) {
+	t.Parallel()
+	openapi.CompareRoutes(t, "price-upload", newWorld(t).router)
+}
+
+// ask sends a request with a tenant's key and returns status and body.
+func (w *world) ask(key, method, path, query, idempotency, body string) (int, string) {
+	w.t.Helper()
+	header := map[string]string{"Authorization": "Bearer " + key, "Content-Type": "application/json", "Idempotency-Key": idempotency}
+	if strings.HasPrefix(path, "/plans") {
+		header["Content-Type"] = "text/csv"
+	}
+	ev := events.APIGatewayProxyRequest{HTTPMethod: method, Path: path, Body: body, Headers: header, MultiValueQueryStringParameters: map[string][]string{}}
+	ev.RequestContext.RequestID = "req-1"
+	for _, kv := range strings.Split(query, "&") {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			ev.MultiValueQueryStringParameters[k] = []string{v}
+		}
+	}
+	in, err := json.Marshal(ev)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out, err := w.serve(w.t.Context(), in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var res events.APIGatewayProxyResponse
+	if err := json.Unmarshal(out, &res); err != nil {
+		w.t.Fatal(err)
+	}
+	return res.StatusCode, res.Body
+}
+
+const (
+	mine   = "pmk_goodgoodgoodgood_goodgoodgoodgood"
+	theirs = "pmk_otherotherother1_otherotherother1"
+)
+
+func (w *world) plan(csv string) planDoc {
+	w.t.Helper()
+	status, body := w.ask(mine, http.MethodPost, "/plans", "file=p.csv", "", csv)
+	var p planDoc
+	if err := json.Unmarshal([]byte(body), &p); err != nil || status != http.StatusCreated {
+		w.t.Fatalf("plan: %d %s", status, body)
+	}
+	return p
+}
+
+const oneRow = "sku;marketplace;price\nSKU-1;DE;19,00\n"
+
+func TestAPlanIsAppliedOnceByItsToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.plan(oneRow)
+	accept := `{"plan":"` + p.ID + `","token":"` + p.Token + `"}`
+
+	if status, body := w.ask(mine, http.MethodPost, "/batches", "", "k0", `{"plan":"`+p.ID+`","token":"`+p.Token+`x"}`); status != http.StatusConflict && status != http.StatusBadRequest {
+		t.Fatalf("a changed token was answered %d %s", status, body)
+	}
+	if n := w.queue.Len(); n != 0 {
+		t.Fatalf("a refused apply rang %d doorbells", n)
+	}
+	status, first := w.ask(mine, http.MethodPost, "/batches", "", "k1", accept)
+	if status != http.StatusAccepted {
+		t.Fatalf("apply: %d %s", status, first)
+	}
+	if status, again := w.ask(mine, http.MethodPost, "/batches", "", "k1", accept); status != http.StatusAccepted || again != first {
+		t.Errorf("the same key gave %d %s, want the first answer %s", status, again, first)
+	}
+	if status, body := w.ask(mine, http.MethodPost, "/batches", "", "k2", accept); status != http.StatusConflict {
+		t.Errorf("a second apply with another key was answered %d %s, want 409", status, body)
+	}
+}
+
+func TestAForeignPlanAndBatchAreLikeMissingOnes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.plan(oneRow)
+	accept := `{"plan":"` + p.ID + `","token":"` + p.Token + `"}`
+	_, body := w.ask(mine, http.MethodPost, "/batches", "", "k1", accept)
+	var b batchDoc
+	if err := json.Unmarshal([]byte(body), &b); err != nil || b.ID == "" {
+		t.Fatalf("apply: %s", body)
+	}
+	for _, c := range []struct{ method, path, missing, body string }{
+		{http.MethodGet, "/plans/" + p.ID, "/plans/plan_aaaaaaaaaaaaaaaaaaaaaaaaaa", ""},
+		{http.MethodGet, "/plans/" + p.ID + "/rows", "/plans/plan_aaaaaaaaaaaaaaaaaaaaaaaaaa/rows", ""},
+		{http.MethodGet, "/batches/" + b.ID, "/batches/bat_aaaaaaaaaaaaaaaaaaaaaaaaaa", ""},
+		{http.MethodGet, "/batches/" + b.ID + "/rows", "/batches/bat_aaaaaaaaaaaaaaaaaaaaaaaaaa/rows", ""},
+	} {
+		status, foreign := w.ask(theirs, c.method, c.path, "", "k9", c.body)
+		want, missing := w.ask(theirs, c.method, c.missing, "", "k9", c.body)
+		if status != http.StatusNotFound || status != want || foreign != missing {
+			t.Errorf("%s: %d %s, a missing one %d %s", c.path, status, foreign, want, missing)
+		}
+	}
+	status, foreign := w.ask(theirs, http.MethodPost, "/batches", "", "k9", accept)
+	want, missing := w.ask(theirs, http.MethodPost, "/batches", "", "k9", `{"plan":"plan_aaaaaaaaaaaaaaaaaaaaaaaaaa","token":"`+p.Token+`"}`)
+	if status != http.StatusNotFound || status != want || foreign != missing {
+		t.Errorf("applying a foreign plan: %d %s, a missing one %d %s", status, foreign, want, missing)
+	}
+}

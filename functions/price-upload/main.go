@@ -1,0 +1,54 @@
+// Command price-upload is the Lambda function behind the API's plans, batches
+// and offers: it plans price files, takes plan tokens, and reports.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"pricemanager/internal/connect"
+	"pricemanager/internal/identity"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/trace"
+	"pricemanager/internal/secret"
+	"pricemanager/internal/secret/secretsmanager"
+	"pricemanager/internal/store/dynamo"
+	"pricemanager/internal/store/s3"
+	"pricemanager/internal/store/sqs"
+)
+
+func main() { runtime.Main(run) }
+
+func run(ctx context.Context) error {
+	var cfg config
+	app, err := runtime.Open(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	aws, err := app.AWS(ctx)
+	if err != nil {
+		return err
+	}
+	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
+	files := s3.Client(aws, cfg.Stage == runtime.Local)
+	secrets := secret.NewCached(secretsmanager.New(sm.NewFromConfig(aws)), app.Clock, 5*time.Minute)
+	h := newHandler(deps{
+		app: app, cfg: cfg, db: db, blobs: s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names()),
+		queue:       sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header)),
+		connections: &connect.Service{DB: db, Clock: app.Clock},
+		random:      rand.Reader,
+	})
+	router, err := h.router()
+	if err != nil {
+		return err
+	}
+	keys := identity.NewKeys(db, identity.PeppersFrom(secrets, cfg.Secrets.Pepper), app.Clock, rand.Reader)
+	app.Start(runtime.JSON(router.Lambda(keys)))
+	return nil
+}

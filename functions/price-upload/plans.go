@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"pricemanager/internal/fault"
+	"pricemanager/internal/plan"
+	"pricemanager/internal/price"
+	"pricemanager/internal/pricefile"
+	"pricemanager/internal/tenant"
+	"pricemanager/internal/web"
+)
+
+// planDoc is a plan as the API shows it. Applying it takes the token.
+type planDoc struct {
+	ID        string           `json:"id"`
+	State     plan.State       `json:"state"`
+	Token     string           `json:"token,omitempty"` // only while it can be applied
+	File      string           `json:"file"`
+	Batch     string           `json:"batch,omitempty"`
+	Blocked   string           `json:"blocked,omitempty"`
+	CreatedAt time.Time        `json:"createdAt"`
+	ExpiresAt time.Time        `json:"expiresAt"`
+	Policy    plan.Policy      `json:"policy"`
+	Summary   plan.Summary     `json:"summary"`
+	Mapping   pricefile.Layout `json:"mapping"`
+}
+
+func showPlan(p plan.Stored) planDoc {
+	d := planDoc{ID: p.ID, State: p.State, File: p.File, Batch: p.Batch, Blocked: p.Blocked, CreatedAt: p.Created,
+		ExpiresAt: p.Expires, Policy: p.Policy, Summary: p.Summary, Mapping: p.Mapping}
+	if p.State == plan.Ready {
+		d.Token = p.Token
+	}
+	return d
+}
+
+func (h *handler) createPlan(ctx context.Context, r *web.Request) (*web.Response, error) {
+	name := strings.TrimSpace(r.Query.Get("file"))
+	if name == "" || len(name) > 200 {
+		return nil, fault.New(fault.Invalid, "file-name", "Give the file's name in the query: ?file=prices.csv, at most 200 bytes.")
+	}
+	policy := plan.Policy(r.Query.Get("policy"))
+	if policy == "" {
+		policy = plan.SkipBadRows
+	}
+	if !policy.Valid() {
+		return nil, fault.New(fault.Invalid, "policy", "policy is %q: want %s or %s.", policy, plan.SkipBadRows, plan.AllOrNothing)
+	}
+	var market price.MarketplaceID
+	if s := r.Query.Get("marketplace"); s != "" {
+		m, ok := price.FindMarketplace(s)
+		if !ok {
+			return nil, fault.New(fault.Invalid, "marketplace", "marketplace is %q: want an Amazon marketplace id or a country code such as DE.", s)
+		}
+		market = m.ID
+	}
+	connections, err := h.serving(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	id, err := plan.NewID(h.random)
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.plans.Create(ctx, plan.Input{
+		ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: name, Content: r.Body, Marketplace: market, Policy: policy,
+		Guards: price.DefaultGuards(), // every tenant's, so far
+		Now:    h.app.Clock.Now(), Connections: connections, Visibility: h.cfg.Visibility,
+	}, h.offers)
+	if err != nil {
+		return nil, err
+	}
+	return web.JSON(http.StatusCreated, showPlan(p))
+}
+
+// serving says which connection serves which marketplace. Two seller accounts
+// in one marketplace cannot be told apart by a file yet: the marketplace is
+// then left out, so that its rows are refused and not guessed.
+func (h *handler) serving(ctx context.Context, t tenant.ID) (map[price.MarketplaceID]price.ConnectionID, error) {
+	all, err := h.connections.ForMarketplaces(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	out := map[price.MarketplaceID]price.ConnectionID{}
+	for m, list := range all {
+		if len(list) == 1 {
+			out[m] = list[0].ID
+		}
+	}
+	return out, nil
+}
+
+func (h *handler) getPlan(ctx context.Context, r *web.Request) (*web.Response, error) {
+	p, err := h.plans.Load(ctx, r.Tenant, r.Params["id"])
+	if err != nil {
+		return nil, err
+	}
+	return web.JSON(http.StatusOK, showPlan(p))
+}
+
+// rowDoc is one row of a plan as the API shows it.
+type rowDoc struct {
+	Row           int                 `json:"row"` // line in the file
+	Connection    price.ConnectionID  `json:"connection,omitempty"`
+	Marketplace   price.MarketplaceID `json:"marketplace,omitempty"`
+	SKU           price.SKU           `json:"sku"`
+	Verdict       price.Verdict       `json:"verdict"`
+	Fields        []fieldDoc          `json:"fields"`
+	ChangePercent string              `json:"changePercent,omitempty"`
+	AtRisk        *price.Money        `json:"atRisk,omitempty"`
+	Findings      []plan.Finding      `json:"findings,omitempty"`
+}
+
+type fieldDoc struct {
+	Field price.Field `json:"field"`
+	Old   string      `json:"old"`
+	New   string      `json:"new"`
+}
+
+func showRow(r plan.Row) rowDoc {
+	d := rowDoc{Row: r.Line, Connection: r.Key.Connection, Marketplace: r.Key.Marketplace, SKU: r.Key.SKU, Verdict: r.Verdict,
+		Fields: []fieldDoc{}, ChangePercent: r.ChangePercent, AtRisk: r.AtRisk, Findings: r.Findings}
+	after := r.Edit.Apply(r.Old)
+	for _, f := range r.Edit.Touched() {
+		d.Fields = append(d.Fields, fieldDoc{Field: f, Old: r.Old.Text(f), New: after.Text(f)})
+	}
+	return d
+}
+
+func (h *handler) planRows(ctx context.Context, r *web.Request) (*web.Response, error) {
+	after, limit, err := r.Page(200, 1000)
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.plans.Rows(ctx, r.Tenant, r.Params["id"], after, limit, price.Verdict(r.Query.Get("verdict")))
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]rowDoc, len(page.Rows))
+	for i, row := range page.Rows {
+		rows[i] = showRow(row)
+	}
+	return web.JSON(http.StatusOK, map[string]any{"items": rows, "next": web.Cursor(page.Next)})
+}

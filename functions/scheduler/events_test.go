@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"pricemanager/internal/clock"
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/memkms"
+	"pricemanager/internal/lane"
+	"pricemanager/internal/ledger"
+	"pricemanager/internal/price"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/metrics"
+	"pricemanager/internal/secret"
+	"pricemanager/internal/store"
+	"pricemanager/internal/store/memory"
+	"pricemanager/internal/tenant"
+	"pricemanager/test/replay"
+)
+
+const (
+	seller = tenant.ID("t_replay0001")
+	conn   = price.ConnectionID("conn_aaaaaaaaaaaaaaaaaaaaaaaaaa")
+)
+
+// newHandler is the function over memory stores, with one registered lane that
+// has an import to do and nobody driving it, and a ledger of one event.
+func newHandler(t *testing.T) (*handler, *memory.Queue, *memory.Blobs) {
+	t.Helper()
+	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+	db, queue, blobs := memory.New(clk), memory.NewQueue(clk), memory.NewBlobs(clk)
+	signer, err := ledger.NewSigner(secret.New("a generated secret of more than thirty-two characters"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := ledger.New(db, envelope.New(memkms.New(rand.Reader), db, clk), clk, rand.Reader).WithSigner(func(context.Context) (*ledger.Signer, error) { return signer, nil })
+	err = log.AppendDirect(t.Context(), seller, "k", ledger.Event{Type: ledger.TenantCreated, At: clk.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Its own doorbell is lost: that is what the sweep is for.
+	lost := lane.Bell{DB: db, Queue: memory.NewQueue(clk), Now: clk.Now}
+	if err := lost.RequestImport(t.Context(), seller, conn); err != nil {
+		t.Fatal(err)
+	}
+	clk.Advance(time.Minute)
+	app := &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "scheduler", "local"), Clock: clk}
+	return &handler{app: app, db: db, blobs: blobs, log: log, bell: lane.Bell{DB: db, Queue: queue, Now: clk.Now}}, queue, blobs
+}
+
+func TestRecordedSchedulesDoTheirJobs(t *testing.T) {
+	var queue *memory.Queue
+	var blobs *memory.Blobs
+	var again replay.Handler
+	done := func(n int) replay.Check {
+		return func(t *testing.T, out json.RawMessage, err error) {
+			t.Helper()
+			var r result
+			if err != nil || json.Unmarshal(out, &r) != nil || r.Done != n {
+				t.Fatalf("%s, %v; want %d done", out, err, n)
+			}
+		}
+	}
+	rings := func(t *testing.T, out json.RawMessage, err error) {
+		done(1)(t, out, err)
+		if n := queue.Len(); n != 1 {
+			t.Errorf("%d doorbells, want 1", n)
+		}
+	}
+	replay.Run(t, "scheduler", false, func(t *testing.T) replay.Handler {
+		var h *handler
+		h, queue, blobs = newHandler(t)
+		again = replay.Handler(runtime.JSON(h.job))
+		return again
+	}, map[string]replay.Check{
+		"success-sweep":   rings,
+		"success-refresh": rings,
+		"success-checkpoint": func(t *testing.T, out json.RawMessage, err error) {
+			done(1)(t, out, err)
+			names, err := blobs.List(t.Context(), seller, store.Archive, "checkpoints/")
+			if err != nil || len(names) != 1 {
+				t.Fatalf("archived %v, %v; want one checkpoint", names, err)
+			}
+			// A ledger that did not grow is not archived twice.
+			out, err = again(t.Context(), json.RawMessage(`{"job":"checkpoint"}`))
+			done(0)(t, out, err)
+		},
+		"failure-unknown-job": replay.Error(`no job "clean-the-windows"`),
+		"failure-no-job":      replay.Error("no job"),
+	})
+}

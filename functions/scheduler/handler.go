@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"pricemanager/internal/lane"
+	"pricemanager/internal/ledger"
+	"pricemanager/internal/price"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/metrics"
+	"pricemanager/internal/store"
+	"pricemanager/internal/tenant"
+)
+
+// config is what the function reads from its environment.
+type config struct {
+	runtime.Base
+	Tables  runtime.Tables
+	Buckets runtime.Buckets
+	Queues  runtime.Queues
+	Secrets runtime.Secrets
+}
+
+// event is what a schedule sends.
+type event struct {
+	Job string `json:"job"`
+}
+
+// result says how much a job did.
+type result struct {
+	Job  string `json:"job"`
+	Done int    `json:"done"`
+}
+
+type handler struct {
+	app   *runtime.App
+	db    store.DB
+	blobs store.Blobs
+	bell  lane.Bell
+	log   *ledger.Log
+}
+
+// job runs one scheduled job. Every job can be run again at any time.
+func (h *handler) job(ctx context.Context, e event) (result, error) {
+	jobs := map[string]func(context.Context) (int, error){
+		"sweep": h.bell.Sweep, "refresh": h.bell.Refresh, "checkpoint": h.checkpoints,
+	}
+	run := jobs[e.Job]
+	if run == nil {
+		return result{}, fmt.Errorf("scheduler: there is no job %q", e.Job)
+	}
+	start := h.app.Clock.Now()
+	n, err := run(ctx)
+	h.app.Log.InfoContext(ctx, "job ended", "job", e.Job, "done", n, "ok", err == nil)
+	h.app.Metrics.Emit(map[metrics.Dim]string{metrics.Kind: e.Job},
+		metrics.Count("JobDone", int64(n)), metrics.Millis("JobTime", h.app.Clock.Now().Sub(start)))
+	return result{Job: e.Job, Done: n}, err
+}
+
+// checkpoints archives a signed checkpoint of every tenant's ledger that grew
+// since the last one. A tenant whose checkpoint fails does not keep the others
+// from theirs.
+func (h *handler) checkpoints(ctx context.Context) (int, error) {
+	var done int
+	var failed []error
+	var last tenant.ID
+	err := lane.Registered(ctx, h.db, func(t tenant.ID, _ price.ConnectionID) error {
+		if t == last {
+			return nil
+		}
+		last = t
+		archived, err := h.archive(ctx, t)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("tenant %s: %w", t, err))
+		} else if archived {
+			done++
+		}
+		return nil
+	})
+	return done, errors.Join(append(failed, err)...)
+}
+
+// archive puts a checkpoint under Object Lock, named for the size it is of, so
+// that the same state is archived once.
+func (h *handler) archive(ctx context.Context, t tenant.ID) (bool, error) {
+	head, err := h.log.Head(ctx, t)
+	if err != nil || head.Size == 0 {
+		return false, err
+	}
+	name := fmt.Sprintf("checkpoints/%015d.note", head.Size)
+	have, err := h.blobs.List(ctx, t, store.Archive, name)
+	if err != nil || slices.Contains(have, name) {
+		return false, err
+	}
+	note, err := h.log.Checkpoint(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	return true, h.blobs.Put(ctx, t, store.Archive, name, "text/plain; charset=utf-8", []byte(note))
+}

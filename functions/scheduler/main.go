@@ -1,0 +1,56 @@
+// Command scheduler is the Lambda function that EventBridge wakes: it sweeps
+// lanes that nobody drives, has catalogues read again, and archives ledger
+// checkpoints.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/awskms"
+	"pricemanager/internal/lane"
+	"pricemanager/internal/ledger"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/trace"
+	"pricemanager/internal/secret"
+	"pricemanager/internal/secret/secretsmanager"
+	"pricemanager/internal/store/dynamo"
+	"pricemanager/internal/store/s3"
+	"pricemanager/internal/store/sqs"
+)
+
+func main() { runtime.Main(run) }
+
+func run(ctx context.Context) error {
+	var cfg config
+	app, err := runtime.Open(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	aws, err := app.AWS(ctx)
+	if err != nil {
+		return err
+	}
+	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
+	files := s3.Client(aws, cfg.Stage == runtime.Local)
+	sealer := envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock)
+	h := &handler{
+		app:   app,
+		db:    db,
+		blobs: s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names()),
+		bell: lane.Bell{DB: db, Now: app.Clock.Now, Trace: trace.Header,
+			Queue: sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header))},
+		log: ledger.New(db, sealer, app.Clock, rand.Reader).WithSigner(
+			ledger.SignerFrom(secret.NewCached(secretsmanager.New(sm.NewFromConfig(aws)), app.Clock, 5*time.Minute), cfg.Secrets.LedgerSigner)),
+	}
+	app.Start(runtime.JSON(h.job))
+	return nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"pricemanager/internal/amazon"
+	"pricemanager/internal/connect"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/logs"
+	"pricemanager/internal/secret"
+	"pricemanager/internal/spapi/broker/wire"
+)
+
+// config is what the function reads from its environment.
+type config struct {
+	runtime.Base
+	Secrets secrets
+	Amazon  runtime.Amazon
+}
+
+// secrets are runtime.Secrets of which two are needed.
+type secrets struct{ runtime.Secrets }
+
+// Validate refuses a broker that would not know where secrets are, or would
+// put one connection's beside another's.
+func (s secrets) Validate() error {
+	if s.LWA == "" || !strings.HasSuffix(s.ConnectionPrefix, "/") {
+		return errors.New("SECRET_LWA must be set and SECRET_CONNECTION_PREFIX must end in a slash")
+	}
+	return nil
+}
+
+type handler struct {
+	log    *slog.Logger
+	broker *connect.Broker
+}
+
+// handle answers one request. What went wrong is part of the answer, so that
+// the caller learns Amazon's verdict; the log gets the cause and no secret.
+func (h *handler) handle(ctx context.Context, r wire.Request) (wire.Response, error) {
+	ctx = logs.With(ctx, logs.Fields{Tenant: r.Tenant})
+	t, err := h.do(ctx, r)
+	if err != nil {
+		h.log.WarnContext(ctx, "token request failed", "op", string(r.Op), "connection", string(r.Connection), "grant", r.Grant,
+			"outcome", string(amazon.Classify(err)), "cause", err)
+	}
+	return wire.Answer(t, err), nil
+}
+
+func (h *handler) do(ctx context.Context, r wire.Request) (amazon.Token, error) {
+	switch r.Op {
+	case wire.Exchange:
+		return h.broker.Exchange(ctx, r.Tenant, r.Connection, r.Grant, secret.New(r.Code), r.RedirectURI)
+	case wire.Access:
+		return h.broker.Access(ctx, amazon.Account{Tenant: r.Tenant, Connection: r.Connection, Grant: r.Grant})
+	case wire.Discard:
+		return amazon.Token{}, h.broker.Discard(ctx, r.Tenant, r.Connection, r.Grant)
+	}
+	return amazon.Token{}, fmt.Errorf("token-broker: there is no operation %q", r.Op)
+}

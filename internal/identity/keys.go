@@ -1,0 +1,250 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"pricemanager/internal/clock"
+	"pricemanager/internal/fault"
+	"pricemanager/internal/secret"
+	"pricemanager/internal/store"
+	"pricemanager/internal/tenant"
+)
+
+const (
+	// KeyLife is how long a new key works: a year, so that a forgotten one ends.
+	KeyLife = 365 * 24 * time.Hour
+	// usedEvery is how fine lastUsed is: one write per key and hour, not per call.
+	usedEvery = time.Hour
+	// minPepper is the shortest pepper accepted, in bytes: 128 bits as hex.
+	minPepper = 32
+	maxName   = 100
+)
+
+// Where the items are: the key's own item, and in the Directory its tenant.
+const keysPK = "apikey"
+
+func directoryKey(id string) store.Key { return store.Key{PK: "apikey#" + id, SK: "tenant"} }
+func itemKey(id string) store.Key      { return store.Key{PK: keysPK, SK: id} }
+
+// Peppers gives the secrets that stored keys are hashed under: the first one
+// for new keys, all of them for old ones, so that a pepper can be replaced.
+type Peppers func(ctx context.Context) ([]secret.Value, error)
+
+// Keys makes and checks API keys. It is safe for concurrent use.
+type Keys struct {
+	db      store.DB
+	peppers Peppers
+	clock   clock.Clock
+	random  io.Reader
+}
+
+// NewKeys returns Keys over the identity table.
+func NewKeys(db store.DB, peppers Peppers, c clock.Clock, random io.Reader) *Keys {
+	return &Keys{db: db, peppers: peppers, clock: c, random: random}
+}
+
+// Key is what is known about an API key; never the key itself.
+type Key struct {
+	ID        string
+	Name      string
+	Scopes    []Scope
+	Role      Role
+	CreatedAt time.Time
+	CreatedBy string
+	Expires   time.Time
+	LastUsed  time.Time // to the hour; zero: never
+	Revoked   time.Time // zero: not revoked
+}
+
+// Create makes a key for the tenant's machine name and returns it: the only
+// time that it can be seen. actor is who asked, for the ledger. An unknown
+// tenant is NotFound.
+func (k *Keys) Create(ctx context.Context, t tenant.ID, actor, name string, scopes []Scope) (Key, secret.Value, error) {
+	name = strings.TrimSpace(name)
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || actor == "" {
+		return Key{}, secret.Value{}, fault.New(fault.Invalid, "name", "Give the key a name of 1 to %d bytes.", maxName)
+	}
+	scopes = slices.Clone(scopes)
+	slices.Sort(scopes)
+	scopes = slices.Compact(scopes)
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s Scope) bool { return !s.Valid() }) {
+		return Key{}, secret.Value{}, fault.New(fault.Invalid, "scopes", "Give the key one or more of the scopes %v.", Scopes())
+	}
+	peppers, err := k.usable(ctx)
+	if err != nil {
+		return Key{}, secret.Value{}, err
+	}
+	id, text, err := newKey(k.random)
+	if err != nil {
+		return Key{}, secret.Value{}, err
+	}
+	_, sec, _ := parseKey(text)
+	now := k.clock.Now()
+	key := Key{ID: id, Name: name, Scopes: scopes, Role: Machine, CreatedAt: now, CreatedBy: actor, Expires: now.Add(KeyLife)}
+	list, err := json.Marshal(scopes)
+	if err != nil {
+		return Key{}, secret.Value{}, fmt.Errorf("identity: scopes: %w", err)
+	}
+	item := store.Item{Key: itemKey(id), Attrs: map[string]any{
+		"name": name, "scopes": list, "role": string(key.Role), "mac": mac(peppers[0], t, id, sec),
+		"createdAt": store.Millis(now), "createdBy": actor, "expires": store.Millis(key.Expires),
+	}}
+	pointer := store.Item{Key: directoryKey(id), Attrs: map[string]any{"tenant": string(t)}}
+	// One transaction: a pointer without its key, or the reverse, never exists.
+	err = k.db.Transact(ctx,
+		store.Write{Tenant: t, Table: store.Identity, Key: tenantKey, Check: true, If: []store.Cond{store.Exists()}},
+		store.Write{Tenant: store.Directory, Table: store.Identity, Put: &pointer, If: []store.Cond{store.Absent()}},
+		store.Write{Tenant: t, Table: store.Identity, Put: &item, If: []store.Cond{store.Absent()}},
+	)
+	if errors.Is(err, store.ErrConflict) {
+		return Key{}, secret.Value{}, fault.New(fault.NotFound, "", "There is no such tenant.").Because(err)
+	}
+	if err != nil {
+		return Key{}, secret.Value{}, fmt.Errorf("identity: create key: %w", err)
+	}
+	return key, text, nil
+}
+
+// Authenticate returns whom the key stands for. Every reason to refuse it is
+// the same Unauthenticated fault; a table or pepper that cannot be read is
+// Unavailable.
+func (k *Keys) Authenticate(ctx context.Context, key secret.Value) (Principal, error) {
+	refused := fault.New(fault.Unauthenticated, "", "The API key is not valid.")
+	id, sec, ok := parseKey(key)
+	if !ok {
+		return Principal{}, refused
+	}
+	peppers, err := k.usable(ctx)
+	if err != nil {
+		return Principal{}, err
+	}
+	t, found, err := k.find(ctx, id)
+	if err != nil {
+		return Principal{}, fault.New(fault.Unavailable, "", "The key cannot be checked now; try again.").Because(err)
+	}
+	// An unknown key costs the same comparison as a known one.
+	if !matches(peppers, found.Bytes("mac"), t, id, sec) {
+		return Principal{}, refused
+	}
+	info, err := keyOf(found)
+	if err != nil {
+		return Principal{}, err
+	}
+	now := k.clock.Now()
+	if !info.Revoked.IsZero() || !now.Before(info.Expires) {
+		return Principal{}, refused
+	}
+	k.used(ctx, t, info, now)
+	return Principal{Tenant: t, Actor: "key:" + id, KeyID: id, Role: info.Role, Scopes: info.Scopes}, nil
+}
+
+// find returns the key's item and tenant, both empty when there is none.
+func (k *Keys) find(ctx context.Context, id string) (tenant.ID, store.Item, error) {
+	pointer, err := k.db.Get(ctx, store.Directory, store.Identity, directoryKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", store.Item{}, nil
+	}
+	if err != nil {
+		return "", store.Item{}, fmt.Errorf("identity: directory: %w", err)
+	}
+	t := tenant.ID(pointer.Str("tenant"))
+	item, err := k.db.Get(ctx, t, store.Identity, itemKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", store.Item{}, nil
+	}
+	if err != nil {
+		return "", store.Item{}, fmt.Errorf("identity: key item: %w", err)
+	}
+	return t, item, nil
+}
+
+// used notes when the key was last used. It is for people who tidy up, so a
+// write that fails, or that another request won, is let go.
+func (k *Keys) used(ctx context.Context, t tenant.ID, key Key, now time.Time) {
+	hour := now.Truncate(usedEvery)
+	if !key.LastUsed.Before(hour) {
+		return
+	}
+	_, _ = k.db.Update(ctx, t, store.Identity, itemKey(key.ID), store.Update{
+		Set: map[string]any{"lastUsed": store.Millis(hour)},
+		If:  []store.Cond{store.Exists(), store.AnyOf(store.Missing("lastUsed"), store.Lt("lastUsed", store.Millis(hour)))},
+	})
+}
+
+// List returns a page of the tenant's keys in order of id, revoked ones too;
+// next is "" when there are no more.
+func (k *Keys) List(ctx context.Context, t tenant.ID, after string, limit int) (keys []Key, next string, err error) {
+	page, err := k.db.Query(ctx, t, store.Identity, store.Query{PK: keysPK, After: after, Limit: limit})
+	if err != nil {
+		return nil, "", fmt.Errorf("identity: list keys: %w", err)
+	}
+	keys = make([]Key, 0, len(page.Items))
+	for _, item := range page.Items {
+		key, err := keyOf(item)
+		if err != nil {
+			return nil, "", err
+		}
+		keys = append(keys, key)
+	}
+	return keys, page.Next, nil
+}
+
+// Revoke ends a key at once and for good; revoking it again changes nothing.
+// A key of another tenant is NotFound, like a missing one.
+func (k *Keys) Revoke(ctx context.Context, t tenant.ID, actor, id string) error {
+	missing := fault.New(fault.NotFound, "", "There is no such API key.")
+	if len(id) != idLen {
+		return missing
+	}
+	_, err := k.db.Update(ctx, t, store.Identity, itemKey(id), store.Update{
+		Set: map[string]any{"revokedAt": store.Millis(k.clock.Now()), "revokedBy": actor},
+		If:  []store.Cond{store.Exists(), store.Missing("revokedAt")},
+	})
+	if !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	// It was revoked before, or it is not there: only reading tells.
+	_, err = k.db.Get(ctx, t, store.Identity, itemKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return missing
+	}
+	return err
+}
+
+// usable returns the peppers, refusing to work with none or a weak one: an
+// HMAC under a short key would look the same and protect nothing.
+func (k *Keys) usable(ctx context.Context) ([]secret.Value, error) {
+	peppers, err := k.peppers(ctx)
+	if err == nil && len(peppers) == 0 {
+		err = errors.New("identity: there is no pepper")
+	}
+	for _, p := range peppers {
+		if len(p.Reveal()) < minPepper {
+			err = fmt.Errorf("identity: a pepper is shorter than %d bytes", minPepper)
+		}
+	}
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, "", "API keys cannot be checked now; try again.").Because(err)
+	}
+	return peppers, nil
+}
+
+func keyOf(item store.Item) (Key, error) {
+	key := Key{
+		ID: item.SK, Name: item.Str("name"), Role: Role(item.Str("role")),
+		CreatedAt: item.Time("createdAt"), CreatedBy: item.Str("createdBy"), Expires: item.Time("expires"),
+		LastUsed: item.Time("lastUsed"), Revoked: item.Time("revokedAt"),
+	}
+	if err := json.Unmarshal(item.Bytes("scopes"), &key.Scopes); err != nil {
+		return Key{}, fmt.Errorf("identity: key %s: scopes: %w", key.ID, err)
+	}
+	return key, nil
+}

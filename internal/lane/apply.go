@@ -1,0 +1,287 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"pricemanager/internal/price"
+	"pricemanager/internal/store"
+	"pricemanager/internal/tenant"
+)
+
+// stagers is how many rows are staged at the same time.
+const stagers = 16
+
+// movedLimit: more than one row in this many having moved refuses the batch
+// before the commit, because the seller did not see what would happen.
+const movedLimit = 100
+
+// NewBatch is what a batch is made of when its plan was accepted.
+type NewBatch struct {
+	ID, Plan, File, Actor string
+	Strict                bool // all or nothing
+	Rows                  map[price.ConnectionID]int64
+	Trace                 string
+}
+
+// Create makes the batch and rings for its staging. It can be repeated: a batch
+// that exists is left as it is and rung again.
+//
+// Crash points: the marker comes first, so that a batch which was written but
+// not rung is found by the sweep; a marker without a batch is closed by Apply.
+func (s *Batches) Create(ctx context.Context, t tenant.ID, b NewBatch, bell Bell) error {
+	d := Doorbell{Kind: KindApply, Tenant: t, Batch: b.ID}
+	if err := bell.Announce(ctx, d); err != nil {
+		return err
+	}
+	err := s.db.Put(ctx, t, store.Offers, store.Item{Key: batchKey(b.ID), Attrs: map[string]any{
+		aBatchState: string(Staging), aPlan: b.Plan, aFile: b.File, aActor: b.Actor, aCreated: store.Millis(bell.Now()),
+		aPolicy: b.Strict, aRows: mustJSON(b.Rows), aTrace: b.Trace,
+	}}, store.Absent())
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("lane: create batch: %w", err)
+	}
+	return bell.Ring(ctx, d, 0)
+}
+
+// Apply stages the rows of a batch and commits it. It is a resumable job: the
+// batch item keeps the cursor, and staging a row twice is noticed.
+//
+// Crash points: a staged row counts for nothing until the commit; the commit is
+// one transaction; rings that get lost after it are made up for by the markers,
+// which are opened before it.
+func (e *Engine) Apply(ctx context.Context, t tenant.ID, id string) error {
+	d := Doorbell{Kind: KindApply, Tenant: t, Batch: id}
+	seq, err := seenOpen(ctx, e.DB, d)
+	if err != nil {
+		return err
+	}
+	it, err := e.DB.Get(ctx, t, store.Offers, batchKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return closeMarker(ctx, e.DB, d, seq)
+	}
+	if err != nil {
+		return err
+	}
+	b, err := decodeBatch(it)
+	if err != nil {
+		return err
+	}
+	if b.State == Staging {
+		stop := e.Clock.Now().Add(e.Config.withDefaults().Slice)
+		for c := range b.Rows {
+			done, err := e.stageConnection(ctx, t, &b, c, stop)
+			if err != nil {
+				return err
+			}
+			if !done {
+				return e.Bell.send(ctx, d, 0) // go on in a fresh invocation
+			}
+		}
+		if err := e.commit(ctx, t, &b); err != nil {
+			return err
+		}
+	}
+	// Also reached when the commit was done by an earlier run that died here.
+	if b.State == Sending {
+		for c := range b.Rows {
+			if err := e.Bell.Ring(ctx, Doorbell{Kind: KindLane, Tenant: t, Connection: c, Trace: b.trace}, 0); err != nil {
+				return err
+			}
+		}
+	}
+	return closeMarker(ctx, e.DB, d, seq)
+}
+
+// stageConnection stages the rows of one connection, chunk by chunk, until stop.
+func (e *Engine) stageConnection(ctx context.Context, t tenant.ID, b *Batch, c price.ConnectionID, stop time.Time) (done bool, err error) {
+	for b.stagedTo[c] < b.Rows[c] {
+		if !e.Clock.Now().Before(stop) {
+			return false, nil
+		}
+		from := b.stagedTo[c]
+		rows, err := e.Planned(ctx, t, b.Plan, c, from, rowsPerChunk)
+		if err != nil {
+			return false, fmt.Errorf("lane: planned rows: %w", err)
+		}
+		if len(rows) == 0 {
+			return false, fmt.Errorf("lane: plan %s has fewer rows than it says", b.Plan)
+		}
+		if err := e.stageChunk(ctx, t, b, c, from, rows); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// stageChunk stages rows, writes the row file of those that were staged and the
+// list of those that moved, and then moves the cursor. A crash before the
+// cursor moves repeats all of it with the same result.
+func (e *Engine) stageChunk(ctx context.Context, t tenant.ID, b *Batch, c price.ConnectionID, from int64, rows []Row) error {
+	staged := make([]bool, len(rows))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(stagers)
+	for i := range rows {
+		g.Go(func() error {
+			ok, err := e.stage(gctx, t, b.ID, c, rows[i])
+			staged[i] = ok
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("lane: stage: %w", err)
+	}
+	var kept, moved []Row
+	for i, ok := range staged {
+		if ok {
+			kept = append(kept, rows[i])
+		} else {
+			moved = append(moved, rows[i])
+		}
+	}
+	next := stagedSoFar{To: from + int64(len(rows)), Chunks: b.chunks[c]}
+	if len(kept) > 0 {
+		name := chunkName(b.ID, c, len(next.Chunks))
+		if err := e.Blobs.Put(ctx, t, store.Files, name, "application/x-ndjson", encodeRows(kept)); err != nil {
+			return err
+		}
+		next.Chunks = append(next.Chunks, int64(len(kept)))
+	}
+	if len(moved) > 0 {
+		if err := e.Blobs.Put(ctx, t, store.Files, movedName(b.ID, c, from), "application/x-ndjson", encodeRows(moved)); err != nil {
+			return err
+		}
+	}
+	old := mustJSON(stagedSoFar{To: from, Chunks: b.chunks[c]})
+	cond := store.Eq(stagedAttr(c), old)
+	if from == 0 {
+		cond = store.Missing(stagedAttr(c))
+	}
+	_, err := e.DB.Update(ctx, t, store.Offers, batchKey(b.ID), store.Update{
+		Set: map[string]any{stagedAttr(c): mustJSON(next)}, Add: map[string]int64{aMoved: int64(len(moved))},
+		If: []store.Cond{store.Eq(aBatchState, string(Staging)), cond},
+	})
+	if err != nil {
+		// Another worker staged the same chunk at the same time: let it go on.
+		return fmt.Errorf("lane: move staging cursor: %w", err)
+	}
+	b.stagedTo[c], b.chunks[c] = next.To, next.Chunks
+	b.Moved += int64(len(moved))
+	return nil
+}
+
+// stage writes what the batch wants into the offer item, if the offer is still
+// as the plan saw it. It reports false when the offer moved.
+func (e *Engine) stage(ctx context.Context, t tenant.ID, batch string, c price.ConnectionID, r Row) (bool, error) {
+	key := offerKey(price.OfferKey{Connection: c, Marketplace: r.Marketplace, SKU: r.SKU})
+	next := map[string]any{aNextBatch: batch, aNextRow: r.N, aNextEdit: mustJSON(r.Edit)}
+	_, err := e.DB.Update(ctx, t, store.Offers, key, store.Update{
+		Set: next, Add: map[string]int64{aVersion: 1},
+		If: []store.Cond{store.Eq(aVersion, r.Version), store.Missing(aNextBatch)},
+	})
+	if err == nil {
+		return true, nil
+	}
+	var conflict *store.ConflictError
+	if !errors.As(err, &conflict) {
+		return false, err
+	}
+	it, err := e.DB.Get(ctx, t, store.Offers, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if c, _ := mustOffer(it).wants(batch, r.N); c != nil {
+		return true, nil // staged by an earlier run of this job
+	}
+	if it.Int(aVersion) != r.Version || it.Str(aNextBatch) == "" {
+		return false, nil
+	}
+	return e.stageOver(ctx, t, key, it, next)
+}
+
+// stageOver stages on top of an earlier batch's staged change that no lane has
+// sent yet. The earlier one becomes the current change first, in the same write,
+// so that it is still there should this batch be refused.
+func (e *Engine) stageOver(ctx context.Context, t tenant.ID, key store.Key, it store.Item, next map[string]any) (bool, error) {
+	prev := it.Str(aNextBatch)
+	state, err := e.DB.Get(ctx, t, store.Offers, batchKey(prev))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	up := store.Update{Set: next, Add: map[string]int64{aVersion: 1}, If: []store.Cond{
+		store.Eq(aVersion, it.Int(aVersion)), store.Eq(aNextBatch, prev), store.Eq(aNextRow, it.Int(aNextRow)),
+	}}
+	switch BatchState(state.Str(aBatchState)) {
+	case Staging:
+		return false, nil // two batches are being applied at once: the row moved
+	case Sending, Done:
+		up.Set[aBatch], up.Set[aRow] = prev, it.Int(aNextRow)
+		up.Set[aEdit], up.Set[aOld] = it.Bytes(aNextEdit), it.Bytes(aKnown)
+		up.Set[aState], up.Set[aStateAt] = string(Desired), store.Millis(e.Clock.Now())
+		up.Add[aChange] = 1
+		up.Remove = []string{aSubmission, aIssue}
+	case Refused, "":
+		// Nothing of it counts: it is simply replaced.
+	}
+	_, err = e.DB.Update(ctx, t, store.Offers, key, up)
+	if errors.Is(err, store.ErrConflict) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func mustOffer(it store.Item) record {
+	r, err := decodeOffer(it)
+	if err != nil {
+		return record{}
+	}
+	return r
+}
+
+// commit activates the batch, or refuses it when too many rows moved. From here
+// on its staged rows count.
+func (e *Engine) commit(ctx context.Context, t tenant.ID, b *Batch) error {
+	var rows int64
+	for _, n := range b.Rows {
+		rows += n
+	}
+	if (b.Strict && b.Moved > 0) || b.Moved*movedLimit > rows {
+		b.State = Refused
+		_, err := e.DB.Update(ctx, t, store.Offers, batchKey(b.ID), store.Update{
+			Set: map[string]any{aBatchState: string(Refused), aFinished: store.Millis(e.Clock.Now()), aReason: fmt.Sprintf(
+				"%d of %d offers changed after the plan was made; nothing was sent. Make a new plan and look at the difference.", b.Moved, rows)},
+			If: []store.Cond{store.Eq(aBatchState, string(Staging))},
+		})
+		return err
+	}
+	// The markers before the commit: a crash right after it leaves lanes that
+	// the sweep finds.
+	writes := make([]store.Write, 0, len(b.Rows)+1)
+	set := map[string]any{aBatchState: string(Sending)}
+	for c := range b.Rows {
+		if err := e.Bell.Announce(ctx, Doorbell{Kind: KindLane, Tenant: t, Connection: c}); err != nil {
+			return err
+		}
+		var n int64
+		for _, k := range b.chunks[c] {
+			n += k
+		}
+		j := journal{Rows: n, Chunks: b.chunks[c], Created: store.Millis(b.Created), Counts: Counts{Desired: n}}
+		writes = append(writes, store.Write{Tenant: t, Table: store.Offers,
+			Put: &store.Item{Key: workKey(c, b.ID), Attrs: map[string]any{aJournal: mustJSON(j)}}, If: []store.Cond{store.Absent()}})
+	}
+	writes = append(writes, store.Write{Tenant: t, Table: store.Offers, Key: batchKey(b.ID),
+		Update: &store.Update{Set: set, If: []store.Cond{store.Eq(aBatchState, string(Staging))}}})
+	if err := e.DB.Transact(ctx, writes...); err != nil {
+		return fmt.Errorf("lane: commit batch: %w", err)
+	}
+	b.State = Sending
+	return nil
+}

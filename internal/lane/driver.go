@@ -1,0 +1,342 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"pricemanager/internal/amazon"
+	"pricemanager/internal/price"
+	"pricemanager/internal/store"
+)
+
+// driver is one worker on one lane. Everything in it belongs to the goroutine
+// that runs the loop; calls in flight hand back closures that run there.
+type driver struct {
+	e       *Engine
+	cfg     Config
+	lease   *lease
+	account amazon.Account
+	markets []price.MarketplaceID
+	guards  price.Guards
+	flight  flight
+	log     *slog.Logger
+
+	send, read *pacer
+	works      []*work
+	known      map[string]bool // batches whose work is loaded or finished
+	committed  map[string]bool // batches known to be committed
+	imp        *importJob      // nil: nothing to import
+	// busy says until when a patch of an offer may be on the wire: the far future
+	// while its answer is awaited, the intent's notAfter when the answer was lost.
+	// No other patch of that offer is sent before.
+	busy      map[price.OfferKey]time.Time
+	inFlight  int
+	cameBack  bool          // a call of this worker has come back
+	visible   time.Duration // measured accepted -> visible
+	renewAt   time.Time
+	rung      int64 // rings as of the last renewal
+	markerSeq int64
+
+	parked string // why the lane must stop until a person acts
+	fatal  error  // why the loop must stop
+	stats  Stats
+}
+
+func (e *Engine) newDriver(cfg Config, l *lease, left laneState) *driver {
+	now := e.Clock.Now()
+	rate, tokens := cfg.Rate, 0.0
+	if left.clean {
+		if left.rate > 0 {
+			rate = left.rate
+		}
+		tokens = left.tokens + now.Sub(left.tokensAt).Seconds()*rate
+	} else if l.fence == 1 {
+		tokens = cfg.Burst // the very first owner
+	}
+	// One token is never used: it absorbs the jitter between our clock and the
+	// arrival of requests at Amazon, which would else be answered by a 429.
+	burst := max(cfg.Burst-1, 1)
+	return &driver{
+		e: e, cfg: cfg, lease: l, flight: e.flightFor(cfg.InFlight),
+		log:  e.Log.With("tenant", string(l.tenant), "connection", string(l.conn)),
+		send: newPacer(rate, burst, min(tokens, burst), now),
+		read: newPacer(rate, burst, 0, now),
+		busy: map[price.OfferKey]time.Time{}, known: map[string]bool{}, committed: map[string]bool{}, visible: cfg.Settle,
+		rung: l.rung, renewAt: now.Add(cfg.Lease / 3), parked: left.parked,
+	}
+}
+
+// run is the lane's loop. It leaves the lane properly whatever happens, unless
+// the lease is lost.
+func (d *driver) run(ctx context.Context) error {
+	end := d.e.Clock.Now().Add(d.cfg.Slice)
+	if deadline, ok := ctx.Deadline(); ok {
+		// Stop with enough time left for the calls in flight and the last writes.
+		end = earlier(end, deadline.Add(-d.cfg.SendDeadline-2*time.Second))
+	}
+	if err := d.open(ctx); err != nil {
+		return errors.Join(err, d.leave(ctx, time.Time{}))
+	}
+	for {
+		wait, err := d.work(ctx, end)
+		if err != nil {
+			if errors.Is(err, errLost) {
+				return err
+			}
+			return errors.Join(err, d.leave(ctx, d.e.Clock.Now().Add(time.Second)))
+		}
+		err = d.leave(ctx, wait)
+		if !errors.Is(err, errRung) {
+			return err
+		}
+		// Somebody brought work or a new authorisation while we were leaving: look
+		// at everything again.
+		d.parked = ""
+		if err := d.open(ctx); err != nil {
+			return errors.Join(err, d.leave(ctx, time.Time{}))
+		}
+	}
+}
+
+// open learns whose lane this is and loads its work.
+func (d *driver) open(ctx context.Context) error {
+	var err error
+	if d.account, d.markets, err = d.e.Connections.Account(ctx, d.lease.tenant, d.lease.conn); err != nil {
+		return fmt.Errorf("lane: account: %w", err)
+	}
+	if d.guards, err = d.e.Guards(ctx, d.lease.tenant); err != nil {
+		return fmt.Errorf("lane: guards: %w", err)
+	}
+	return d.reload(ctx)
+}
+
+// reload looks up the lane's work. The rings are read before the work, so that
+// work added after the look-up shows as a new ring.
+func (d *driver) reload(ctx context.Context) error {
+	rung, err := d.lease.renew(ctx, d.e.DB, d.e.Clock.Now(), d.cfg.Lease)
+	if err != nil {
+		return err
+	}
+	d.rung, d.lease.rung = rung, rung
+	d.renewAt = d.e.Clock.Now().Add(d.cfg.Lease / 3)
+	if d.markerSeq, err = seenOpen(ctx, d.e.DB, d.doorbell()); err != nil {
+		return err
+	}
+	page, err := d.e.DB.Query(ctx, d.lease.tenant, store.Offers, store.Query{PK: lanePK(d.lease.conn), Prefix: workPrefix})
+	if err != nil {
+		return fmt.Errorf("lane: look up work: %w", err)
+	}
+	for _, it := range page.Items {
+		batch := strings.TrimPrefix(it.SK, workPrefix)
+		if d.known[batch] {
+			continue
+		}
+		w, err := d.openWork(ctx, batch)
+		if err != nil {
+			return err
+		}
+		d.known[batch] = true
+		d.insert(w)
+	}
+	return d.openImport(ctx)
+}
+
+func (d *driver) doorbell() Doorbell {
+	return Doorbell{Kind: KindLane, Tenant: d.lease.tenant, Connection: d.lease.conn}
+}
+
+// work drives the lane until there is nothing to do now. It returns when to
+// look again: the zero time when all work is done.
+func (d *driver) work(ctx context.Context, end time.Time) (time.Time, error) {
+	for {
+		for {
+			apply, ok := d.flight.Wait(ctx, time.Time{})
+			if !ok {
+				break
+			}
+			d.land(apply)
+		}
+		if d.fatal != nil {
+			return time.Time{}, d.fatal
+		}
+		now := d.e.Clock.Now()
+		if err := d.keepLease(ctx, now); err != nil {
+			return time.Time{}, err
+		}
+		if err := d.checkpoint(ctx, now); err != nil {
+			return time.Time{}, err
+		}
+		stopping := !now.Before(end) || d.parked != "" || ctx.Err() != nil
+		if !stopping {
+			busy, err := d.launch(ctx, now)
+			if err != nil {
+				return time.Time{}, err
+			}
+			if busy {
+				continue
+			}
+		}
+		next := d.next(now)
+		switch {
+		case d.inFlight == 0 && stopping:
+			return later(next, now), nil
+		case d.inFlight == 0 && next.IsZero():
+			return time.Time{}, nil
+		case d.inFlight == 0 && next.Sub(now) > d.patience():
+			return next, nil
+		}
+		until := earlier(d.renewAt, end)
+		if stopping {
+			until = d.renewAt
+		}
+		if !next.IsZero() && !stopping {
+			until = earlier(until, next)
+		}
+		if apply, ok := d.flight.Wait(ctx, later(until, now.Add(time.Millisecond))); ok {
+			d.land(apply)
+		}
+	}
+}
+
+// patience is how long the worker stays with a lane that only waits: longer
+// waits are cheaper slept in the queue.
+func (d *driver) patience() time.Duration { return 5 * time.Second }
+
+func (d *driver) land(apply func()) {
+	d.inFlight--
+	d.cameBack = true
+	apply()
+}
+
+// first reports whether the worker's first call is under way. It goes alone: it
+// may have to wait for an access token and a connection, and calls that were
+// launched meanwhile would wait with it, arrive at Amazon together and be over
+// the budget. Its answer also tells Amazon's rate.
+func (d *driver) first() bool { return !d.cameBack && d.inFlight > 0 }
+
+// launch starts at most one call of each kind, and reports whether it did.
+func (d *driver) launch(ctx context.Context, now time.Time) (bool, error) {
+	if d.first() {
+		return false, nil
+	}
+	sent, err := d.launchSend(ctx, now)
+	if err != nil || d.first() {
+		return sent, err
+	}
+	read := d.launchRead(ctx, now)
+	if !read {
+		read, err = d.launchImport(ctx, now)
+	}
+	return sent || read, err
+}
+
+// next returns when something can be done, the zero time when there is nothing
+// left to do at all.
+func (d *driver) next(now time.Time) time.Time {
+	var at time.Time
+	if d.first() {
+		return at
+	}
+	consider := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	for _, w := range d.works {
+		if at, ok := d.sendable(w); ok {
+			consider(later(at, d.send.ready(now)))
+		}
+	}
+	if at := d.nextRead(); !at.IsZero() {
+		consider(later(at, d.read.ready(now)))
+	}
+	if d.imp != nil {
+		consider(d.imp.next(d.read.ready(now)))
+	}
+	return at
+}
+
+func (d *driver) keepLease(ctx context.Context, now time.Time) error {
+	if now.Before(d.renewAt) {
+		return nil
+	}
+	rung, err := d.lease.renew(ctx, d.e.DB, now, d.cfg.Lease)
+	if err != nil {
+		return err
+	}
+	d.renewAt = now.Add(d.cfg.Lease / 3)
+	if rung != d.rung {
+		return d.reload(ctx)
+	}
+	return nil
+}
+
+// checkpoint advances the journals: it finishes batches whose rows are all
+// terminal and writes counts that have been stale for two seconds.
+func (d *driver) checkpoint(ctx context.Context, now time.Time) error {
+	kept := d.works[:0]
+	for _, w := range d.works {
+		w.advance()
+		if w.j.Low == w.j.Rows {
+			if err := d.finish(ctx, w); err != nil {
+				return err
+			}
+			continue
+		}
+		if w.dirty && now.Sub(w.written) >= 2*time.Second {
+			if err := d.writeJournal(ctx, w, now); err != nil {
+				return err
+			}
+		}
+		kept = append(kept, w)
+	}
+	d.works = kept
+	return nil
+}
+
+// leave writes what is known, gives the lane back, and rings for what is left.
+// Crash points: before the release the lease runs out by itself; between the
+// release and the ring the marker is still open and the sweep rings.
+func (d *driver) leave(ctx context.Context, wait time.Time) error {
+	ctx = context.WithoutCancel(ctx)
+	now := d.e.Clock.Now()
+	for _, w := range d.works {
+		w.withdraw()
+		if w.dirty {
+			if err := d.writeJournal(ctx, w, now); err != nil {
+				return err
+			}
+		}
+	}
+	if err := d.lease.release(ctx, d.e.DB, d.send, now, wait, d.parked); err != nil {
+		return err
+	}
+	switch {
+	case d.parked != "":
+		d.log.ErrorContext(ctx, "lane parked", "reason", d.parked)
+		return nil
+	case len(d.works) == 0 && d.imp == nil:
+		return closeMarker(ctx, d.e.DB, d.doorbell(), d.markerSeq)
+	}
+	d.stats.Handed = true
+	delay := max(wait.Sub(now), 0)
+	return d.e.Bell.send(ctx, d.doorbell(), min((delay+time.Second-1).Truncate(time.Second), 15*time.Minute))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

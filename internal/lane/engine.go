@@ -1,0 +1,162 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"pricemanager/internal/amazon"
+	"pricemanager/internal/clock"
+	"pricemanager/internal/price"
+	"pricemanager/internal/store"
+	"pricemanager/internal/tenant"
+)
+
+// Config holds the engine's numbers. Zero values take the defaults.
+type Config struct {
+	// Lease is how long a worker may drive a lane without renewing. Default 15 s.
+	Lease time.Duration
+	// Slice is how long one invocation drives lanes before it hands them on.
+	// Default 50 s, which leaves a 75 s function time to finish its calls.
+	Slice time.Duration
+	// SendDeadline is the most one patch may take. Default 10 s.
+	SendDeadline time.Duration
+	// Settle is how long a price usually takes from accepted to visible; the
+	// first read-back waits for it. Default 3 s, then measured.
+	Settle time.Duration
+	// UnknownFor is how long a price without an answer is looked for before it
+	// is sent once more: the marketplace's p99 visibility delay. Default 60 s.
+	UnknownFor time.Duration
+	// ConfirmWithin is how long an accepted price is looked for before it is
+	// unconfirmed. Default 30 min.
+	ConfirmWithin time.Duration
+	// Rate and Burst are Amazon's default budget of patchListingsItem and of
+	// searchListingsItems, per seller and application, in requests per second
+	// and requests (listingsItems_2021-08-01 usage plans). The rate that
+	// Amazon's answers state is followed instead once seen.
+	Rate, Burst float64
+	// InFlight is the most calls one lane has open. Default 32.
+	InFlight int
+	// Window is the most rows of a batch between the first unfinished one and
+	// the last one sent. Default 10,000.
+	Window int64
+}
+
+func (c Config) withDefaults() Config {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&c.Lease, 15*time.Second)
+	def(&c.Slice, 50*time.Second)
+	def(&c.SendDeadline, 10*time.Second)
+	def(&c.Settle, 3*time.Second)
+	def(&c.UnknownFor, time.Minute)
+	def(&c.ConfirmWithin, 30*time.Minute)
+	if c.Rate == 0 {
+		c.Rate = 5
+	}
+	if c.Burst == 0 {
+		c.Burst = 5
+	}
+	if c.InFlight == 0 {
+		c.InFlight = 32
+	}
+	if c.Window == 0 {
+		c.Window = 10_000
+	}
+	return c
+}
+
+// Connections is what the engine asks about connections.
+type Connections interface {
+	// Account returns the seller account of a connection and its marketplaces.
+	Account(ctx context.Context, t tenant.ID, c price.ConnectionID) (amazon.Account, []price.MarketplaceID, error)
+	// MarkReauthorise records that Amazon refuses the account's authorisation.
+	MarkReauthorise(ctx context.Context, a amazon.Account, reason string) error
+	// ImportProgress and ImportDone tell how the import of known offers goes.
+	ImportProgress(ctx context.Context, t tenant.ID, c price.ConnectionID, known, total int64) error
+	ImportDone(ctx context.Context, t tenant.ID, c price.ConnectionID, known int64) error
+}
+
+// Guards returns a tenant's current guard settings.
+type Guards func(context.Context, tenant.ID) (price.Guards, error)
+
+// PlannedRows opens the planned rows of an applied plan, for one connection,
+// from row index from, at most limit; fewer than limit means the end.
+type PlannedRows func(ctx context.Context, t tenant.ID, plan string, c price.ConnectionID, from int64, limit int) ([]Row, error)
+
+// Engine drives lanes. All fields are needed.
+type Engine struct {
+	Config   Config
+	DB       store.DB
+	Blobs    store.Blobs
+	Bell     Bell
+	Listings amazon.Listings
+	Reports  amazon.Reports
+	// Catalogue reads a listings report row by row.
+	Catalogue   func(io.Reader, price.MarketplaceID, func(CatalogueRow) error) error
+	Connections Connections
+	Guards      Guards
+	Planned     PlannedRows
+	Clock       clock.Clock
+	Log         *slog.Logger
+	// NewOwner returns a new unique name for a lease owner.
+	NewOwner func() string
+
+	newFlight func(limit int) flight // tests and simulations put their own here
+}
+
+// Stats is what one drive of a lane did.
+type Stats struct {
+	Sent, Accepted, Observed, Throttled, Reads int64
+	Handed                                     bool // work was left and the lane rung again
+}
+
+// Handle does what a doorbell rings for. A nil error means that the message is
+// done with, also when another worker already drives the lane.
+func (e *Engine) Handle(ctx context.Context, d Doorbell) (Stats, error) {
+	switch d.Kind {
+	case KindApply:
+		return Stats{}, e.Apply(ctx, d.Tenant, d.Batch)
+	case KindLane:
+		return e.Drive(ctx, d.Tenant, d.Connection)
+	}
+	return Stats{}, fmt.Errorf("%w: kind %q", ErrMalformed, d.Kind)
+}
+
+// Drive takes the lane of a connection and works on it until there is nothing
+// to do, the slice ends, or the lease is lost.
+func (e *Engine) Drive(ctx context.Context, t tenant.ID, c price.ConnectionID) (Stats, error) {
+	cfg := e.Config.withDefaults()
+	l, left, err := acquire(ctx, e.DB, t, c, e.NewOwner(), e.Clock.Now(), cfg.Lease)
+	if errors.Is(err, store.ErrConflict) {
+		// Somebody drives it. The ring that came with this doorbell makes the
+		// holder look once more before leaving, so nothing is lost.
+		return Stats{}, nil
+	}
+	if err != nil {
+		return Stats{}, err
+	}
+	dr := e.newDriver(cfg, l, left)
+	if left.parked != "" {
+		return Stats{}, dr.leave(ctx, time.Time{})
+	}
+	err = dr.run(ctx)
+	if errors.Is(err, errLost) {
+		e.Log.WarnContext(ctx, "lane lost to another worker", "connection", string(c))
+		return dr.stats, nil
+	}
+	return dr.stats, err
+}
+
+func (e *Engine) flightFor(limit int) flight {
+	if e.newFlight != nil {
+		return e.newFlight(limit)
+	}
+	return newParallel(e.Clock, limit)
+}

@@ -1,0 +1,200 @@
+package lane
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"pricemanager/internal/ledger"
+	"pricemanager/internal/price"
+	"pricemanager/internal/store"
+)
+
+// Events are the ledger events that a change of an item of this room means:
+// exactly one per change and transition, because each transition is exactly one
+// write of one item.
+func Events(r store.Record) []ledger.Event {
+	if r.Table != store.Offers || r.New == nil {
+		return nil
+	}
+	switch {
+	case strings.HasPrefix(r.Key.PK, "offer#"):
+		return offerEvents(r)
+	case r.Key.PK == batchesPK:
+		return batchEvents(r)
+	case strings.HasPrefix(r.Key.PK, "lane#") && strings.HasPrefix(r.Key.SK, workPrefix):
+		return sentEvents(r)
+	case strings.HasPrefix(r.Key.PK, "lane#") && r.Key.SK == "lane":
+		return laneEvents(r)
+	}
+	return nil
+}
+
+const system = "system:price-sync"
+
+var stateEvents = map[State]ledger.Type{
+	Accepted: ledger.ChangeAccepted, Observed: ledger.ChangeObserved, Rejected: ledger.ChangeRejected,
+	Unknown: ledger.ChangeUnknown, Unconfirmed: ledger.ChangeUnconfirmed, Held: ledger.ChangeHeld,
+}
+
+func offerEvents(r store.Record) []ledger.Event {
+	var old record
+	if r.Old != nil {
+		old = mustOffer(*r.Old)
+	}
+	now := mustOffer(*r.New)
+	var out []ledger.Event
+	add := func(t ledger.Type, c *Change, before, after any) {
+		out = append(out, ledger.Event{
+			Type: t, At: r.At, Actor: system, Target: "offer:" + now.Key.String(), Batch: c.Batch,
+			Before: raw(before), After: raw(after), Source: string(store.Offers),
+		})
+	}
+	// What was under way and is no longer there was superseded.
+	for _, c := range []*Change{old.change, old.staged} {
+		if c == nil || c.State.Terminal() {
+			continue
+		}
+		if still, _ := now.wants(c.Batch, c.Row); still == nil {
+			add(ledger.ChangeSuperseded, c, nil, stateDoc{Row: c.Row, By: successor(now)})
+		}
+	}
+	if c := now.change; c != nil {
+		was := Desired
+		if old.change != nil && old.change.Batch == c.Batch && old.change.Row == c.Row {
+			was = old.change.State
+		}
+		if t, ok := stateEvents[c.State]; ok && c.State != was {
+			doc := stateDoc{Row: c.Row, Submission: c.Submission, Issue: c.Issue}
+			var before any
+			switch c.State {
+			case Observed:
+				before, doc.Prices = only(c.Edit, c.Old), only(c.Edit, now.Known)
+				doc.Visible = r.New.Int(aReadBy)
+			case Accepted, Rejected, Unknown, Unconfirmed, Held:
+				before, doc.Prices = only(c.Edit, c.Old), only(c.Edit, c.Edit.Apply(c.Old))
+			case Desired, Sent, Superseded:
+			}
+			add(t, c, before, doc)
+		}
+	}
+	if c := now.staged; c != nil && (old.staged == nil || old.staged.Batch != c.Batch || old.staged.Row != c.Row) {
+		add(ledger.ChangeDesired, c, only(c.Edit, now.Known), stateDoc{Row: c.Row, Prices: only(c.Edit, c.Edit.Apply(now.Known))})
+	}
+	observed := now.change != nil && now.change.State == Observed && (old.change == nil || old.change.State != Observed || old.change.Batch != now.change.Batch)
+	if !observed && !now.ReadAt.IsZero() && (old.ReadAt.IsZero() || len(fieldsThatDiffer(old.Known, now.Known)) > 0) {
+		add(ledger.OfferImported, &Change{}, old.Known, now.Known)
+	}
+	return out
+}
+
+// stateDoc is what an event says about a change.
+type stateDoc struct {
+	Row        int64         `json:"row"`
+	Prices     *price.Prices `json:"prices,omitempty"`
+	Submission string        `json:"submission,omitempty"`
+	Issue      string        `json:"issue,omitempty"`
+	By         string        `json:"by,omitempty"`        // the batch that superseded it
+	Attempt    int           `json:"attempt,omitempty"`   // 1 is the first send
+	NotAfter   *time.Time    `json:"not_after,omitempty"` // the request is over by then
+	Visible    int64         `json:"visible_ms,omitempty"`
+}
+
+func successor(r record) string {
+	switch {
+	case r.staged != nil:
+		return r.staged.Batch
+	case r.change != nil:
+		return r.change.Batch
+	}
+	return ""
+}
+
+// only returns the prices of the fields that the edit touches.
+func only(e price.Edit, p price.Prices) *price.Prices {
+	var out price.Edit
+	for _, f := range e.Touched() {
+		out.Set.CopyField(f, p)
+	}
+	return &out.Set
+}
+
+func raw(v any) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	return mustJSON(v)
+}
+
+// sentEvents are the intents that are new in a journal. One that is only given
+// more time, because its row did not get its turn, is not new.
+func sentEvents(r store.Record) []ledger.Event {
+	type id struct {
+		row     int64
+		attempt int
+	}
+	seen := map[id]bool{}
+	if r.Old != nil {
+		if old, err := decodeJournal(*r.Old); err == nil {
+			for _, i := range old.Intents {
+				seen[id{i.Row, i.Attempt}] = true
+			}
+		}
+	}
+	j, err := decodeJournal(*r.New)
+	if err != nil {
+		return nil
+	}
+	conn := price.ConnectionID(strings.TrimPrefix(r.Key.PK, "lane#"))
+	var out []ledger.Event
+	for _, i := range j.Intents {
+		if seen[id{i.Row, i.Attempt}] {
+			continue
+		}
+		until := i.notAfter()
+		key := price.OfferKey{Connection: conn, Marketplace: i.Marketplace, SKU: i.SKU}
+		out = append(out, ledger.Event{
+			Type: ledger.ChangeSent, At: r.At, Actor: system, Target: "offer:" + key.String(), Batch: j.Batch,
+			After: raw(stateDoc{Row: i.N, Attempt: i.Attempt, NotAfter: &until}), Source: string(store.Offers),
+		})
+	}
+	return out
+}
+
+var batchTypes = map[BatchState]ledger.Type{
+	Staging: ledger.BatchCreated, Sending: ledger.BatchActivated, Refused: ledger.BatchRefused, Done: ledger.BatchCompleted,
+}
+
+func batchEvents(r store.Record) []ledger.Event {
+	now, err := decodeBatch(*r.New)
+	if err != nil || (r.Old != nil && r.Old.Str(aBatchState) == string(now.State)) {
+		return nil
+	}
+	actor := system
+	if now.State == Staging {
+		actor = now.Actor
+	}
+	return []ledger.Event{{
+		Type: batchTypes[now.State], At: r.At, Actor: actor, Target: "batch:" + now.ID, Batch: now.ID,
+		After:  raw(map[string]any{"plan": now.Plan, "rows": now.Rows, "moved": now.Moved, "reason": now.Reason}),
+		Source: string(store.Offers),
+	}}
+}
+
+func laneEvents(r store.Record) []ledger.Event {
+	var was string
+	if r.Old != nil {
+		was = r.Old.Str(aParked)
+	}
+	is := r.New.Str(aParked)
+	if was == is {
+		return nil
+	}
+	e := ledger.Event{Type: ledger.LaneParked, At: r.At, Actor: system, Target: "lane:" + strings.TrimPrefix(r.Key.PK, "lane#"), Source: string(store.Offers)}
+	if is == "" {
+		e.Type = ledger.LaneResumed
+	} else {
+		e.After = raw(map[string]string{"reason": is})
+	}
+	return []ledger.Event{e}
+}

@@ -1,0 +1,231 @@
+package lane
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"pricemanager/internal/amazon"
+	"pricemanager/internal/price"
+)
+
+// perRead is how many SKUs one search reads (listingsItems_2021-08-01,
+// searchListingsItems: at most 20 identifiers).
+const perRead = 20
+
+// fill is how long a due read-back may wait for company, so that a call reads
+// as many SKUs as it can.
+const fill = time.Second
+
+// launchRead reads back rows that are due, the marketplace with the longest
+// waiting row first.
+func (d *driver) launchRead(ctx context.Context, now time.Time) bool {
+	if d.inFlight >= d.cfg.InFlight || d.read.ready(now).After(now) {
+		return false
+	}
+	rows := d.dueRows(now)
+	if len(rows) == 0 {
+		return false
+	}
+	d.read.take(now)
+	d.readBack(ctx, rows, now)
+	return true
+}
+
+// waiting groups the rows that wait for a read-back by marketplace, those due
+// first in front.
+func (d *driver) waiting() map[price.MarketplaceID][]*row {
+	out := map[price.MarketplaceID][]*row{}
+	for _, w := range d.works {
+		for _, r := range w.rows {
+			if !r.readAt.IsZero() {
+				out[r.Marketplace] = append(out[r.Marketplace], r)
+			}
+		}
+	}
+	for _, rows := range out {
+		slices.SortFunc(rows, func(a, b *row) int { return a.readAt.Compare(b.readAt) })
+	}
+	return out
+}
+
+// ripe is when rows are worth a call: once a full call is due, or the first row
+// has waited for company long enough.
+func ripe(rows []*row) time.Time {
+	at := rows[0].readAt.Add(fill)
+	if len(rows) >= perRead {
+		at = earlier(at, rows[perRead-1].readAt)
+	}
+	return at
+}
+
+// nextRead returns when the next read-back is worth a call, the zero time when
+// no row waits for one.
+func (d *driver) nextRead() (at time.Time) {
+	for _, rows := range d.waiting() {
+		if t := ripe(rows); at.IsZero() || t.Before(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+// dueRows picks up to 20 rows of one marketplace to read now.
+func (d *driver) dueRows(now time.Time) []*row {
+	var best []*row
+	for _, rows := range d.waiting() {
+		if !ripe(rows).After(now) && (best == nil || rows[0].readAt.Before(best[0].readAt)) {
+			best = rows
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	// A SKU with a comma cannot be told from two SKUs in a search: it is read alone.
+	if hasComma(best[0]) {
+		return best[:1]
+	}
+	best = slices.DeleteFunc(best, func(r *row) bool { return hasComma(r) || r.readAt.After(now) })
+	return best[:min(perRead, len(best))]
+}
+
+func hasComma(r *row) bool { return strings.Contains(string(r.SKU), ",") }
+
+// readBack reads rows at Amazon and records which of them are as wanted.
+func (d *driver) readBack(ctx context.Context, rows []*row, now time.Time) {
+	for _, r := range rows {
+		r.readAt = time.Time{}
+	}
+	d.inFlight++
+	d.stats.Reads++
+	market := rows[0].Marketplace
+	d.flight.Go(func() func() {
+		rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.SendDeadline)
+		defer cancel()
+		found, call, err := d.fetch(rctx, market, rows)
+		seen := make([]sight, len(rows))
+		if err == nil {
+			for i, r := range rows {
+				seen[i] = d.look(context.WithoutCancel(ctx), r, found[r.SKU], now)
+			}
+		}
+		return func() {
+			d.read.follow(call.RateLimit)
+			at := d.e.Clock.Now()
+			if err != nil {
+				d.readFailed(ctx, rows, at, err)
+				return
+			}
+			for i, r := range rows {
+				d.seen(ctx, r, seen[i], at)
+			}
+		}
+	})
+}
+
+func (d *driver) fetch(ctx context.Context, m price.MarketplaceID, rows []*row) (map[price.SKU]*amazon.Listing, amazon.Call, error) {
+	if len(rows) == 1 && hasComma(rows[0]) {
+		l, call, err := d.e.Listings.Get(ctx, d.account, m, rows[0].SKU)
+		return map[price.SKU]*amazon.Listing{rows[0].SKU: &l}, call, err
+	}
+	skus := make([]price.SKU, len(rows))
+	for i, r := range rows {
+		skus[i] = r.SKU
+	}
+	list, call, err := d.e.Listings.Search(ctx, d.account, m, skus)
+	found := make(map[price.SKU]*amazon.Listing, len(list))
+	for i := range list {
+		found[list[i].SKU] = &list[i]
+	}
+	return found, call, err
+}
+
+// sight is what a read-back says about one row.
+type sight struct {
+	met  bool
+	took time.Duration
+	gone bool // the offer no longer wants this row
+	err  error
+}
+
+// look records a row as observed when every field it wrote is as wanted in a
+// read that was begun after the price was accepted.
+func (d *driver) look(ctx context.Context, r *row, l *amazon.Listing, begun time.Time) sight {
+	if l == nil || begun.Before(r.sentAt) {
+		return sight{}
+	}
+	if met, _ := r.Edit.Met(l.Prices); !met {
+		return sight{}
+	}
+	s := sight{met: true, took: begun.Sub(r.first)}
+	ok, err := d.settle(ctx, r, verdict{state: Observed, read: &l.Prices, readAt: begun, took: s.took})
+	s.gone, s.err = err == nil && !ok, err
+	return s
+}
+
+// seen brings the result of a read-back into the lane's state, and decides what
+// comes next for a row that is not yet as wanted.
+func (d *driver) seen(ctx context.Context, r *row, s sight, now time.Time) {
+	switch {
+	case s.err != nil:
+		d.log.ErrorContext(ctx, "observation not recorded", "sku", string(r.SKU), "error", s.err.Error())
+		r.readAt = now.Add(time.Second)
+	case s.gone:
+		r.set(Superseded)
+	case s.met:
+		d.stats.Observed++
+		if r.state == Accepted {
+			// A moving average, so that the first look comes when it is worth it.
+			d.visible += (s.took - d.visible) / 8
+		}
+		r.set(Observed)
+	case r.state == Unknown && now.Sub(r.notAfter) >= d.cfg.UnknownFor && r.lost <= 1:
+		// Had the lost send taken effect it would show by now: send once more.
+		r.w.again = append(r.w.again, r)
+	case now.Sub(r.first) >= d.cfg.ConfirmWithin:
+		d.giveUp(ctx, r)
+	default:
+		// Look again after half the time it has been waiting: often at first,
+		// rarely later, five minutes at most.
+		r.readAt = now.Add(min(max(now.Sub(r.first)/2, time.Second), 5*time.Minute))
+	}
+}
+
+// giveUp ends a row that was accepted, or perhaps sent, and never showed.
+func (d *driver) giveUp(ctx context.Context, r *row) {
+	ok, err := d.settle(ctx, r, verdict{state: Unconfirmed,
+		issue: "Amazon did not show this price within " + d.cfg.ConfirmWithin.String() + "; look at the listing in Seller Central, then apply it again"})
+	switch {
+	case err != nil:
+		d.log.ErrorContext(ctx, "outcome not recorded", "sku", string(r.SKU), "error", err.Error())
+		r.readAt = d.e.Clock.Now().Add(time.Second)
+	case !ok:
+		r.set(Superseded)
+	default:
+		d.log.ErrorContext(ctx, "price unconfirmed", "alarm", "unconfirmed", "marketplace", string(r.Marketplace), "sku", string(r.SKU))
+		r.set(Unconfirmed)
+	}
+}
+
+// readFailed looks again later; a call that only reads can always be repeated.
+func (d *driver) readFailed(ctx context.Context, rows []*row, now time.Time, err error) {
+	out := amazon.Classify(err)
+	wait := d.backOff(err)
+	switch out {
+	case amazon.RetryAfter:
+		d.stats.Throttled++
+	case amazon.Reauthorise, amazon.Operator:
+		d.park(ctx, out, err)
+	case amazon.Retry, amazon.Unknown, amazon.Permanent:
+		wait = max(wait, time.Second)
+	}
+	d.read.block(now, now.Add(wait))
+	for _, r := range rows {
+		if out == amazon.Permanent && now.Sub(r.first) >= d.cfg.ConfirmWithin {
+			d.giveUp(ctx, r)
+			continue
+		}
+		r.readAt = now.Add(wait)
+	}
+}

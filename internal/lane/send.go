@@ -1,0 +1,322 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"pricemanager/internal/amazon"
+	"pricemanager/internal/price"
+	"pricemanager/internal/store"
+)
+
+// wire is longer than any call: a patch without an answer yet.
+const wire = time.Hour
+
+// minSend is the least time a patch is given: an intent with less left is
+// announced anew instead of being sent in a hurry.
+const minSend = 2 * time.Second
+
+// launchSend sends the next row if Amazon's budget has a token for it. It
+// announces rows first where that is needed.
+func (d *driver) launchSend(ctx context.Context, now time.Time) (bool, error) {
+	if d.inFlight >= d.cfg.InFlight || d.send.ready(now).After(now) {
+		return false, nil
+	}
+	for _, w := range d.works {
+		if len(w.ready) == 0 && w.hasMore(d.cfg.Window) {
+			if err := d.announce(ctx, w); err != nil {
+				return false, err
+			}
+			now = d.e.Clock.Now()
+		}
+		if r := d.pick(w, now); r != nil {
+			d.send.take(now)
+			d.patch(ctx, r, now)
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// pick takes the first ready row whose SKU is not on the wire already: two
+// patches of one SKU may be applied in any order, so there is never more than
+// one. Rows whose intent has run out go back to be announced.
+func (d *driver) pick(w *work, now time.Time) *row {
+	kept := w.ready[:0]
+	var picked *row
+	for _, r := range w.ready {
+		switch {
+		case picked != nil || d.busy[r.key].After(now):
+			kept = append(kept, r)
+		case now.Add(minSend).After(r.notAfter):
+			w.again = append(w.again, r)
+		default:
+			picked = r
+		}
+	}
+	w.ready = kept
+	return picked
+}
+
+// announce writes the intents of up to 25 rows. Only rows that are still wanted
+// and pass the guards as they are now are announced.
+//
+// Crash points: before the journal write nothing was announced and nothing may
+// be sent; after it the next owner finds the intents and reads back first.
+func (d *driver) announce(ctx context.Context, w *work) error {
+	rows := w.again
+	w.again = nil
+	fresh := min(intentsPerWrite-int64(len(rows)), w.j.Rows-w.j.High, d.cfg.Window-(w.j.High-w.j.Low))
+	for fresh > 0 {
+		more, err := d.load(ctx, w, w.j.High, fresh)
+		if err != nil {
+			return err
+		}
+		for _, r := range more {
+			w.rows[r.index] = r
+		}
+		rows = append(rows, more...)
+		w.j.High += int64(len(more))
+		fresh -= int64(len(more))
+	}
+	recs, err := d.records(ctx, rows)
+	if err != nil {
+		return err
+	}
+	now := d.e.Clock.Now()
+	// The last row of the group waits for the tokens of all before it.
+	notAfter := now.Add(d.cfg.SendDeadline + minSend + time.Duration(float64(len(rows))/d.send.rate*float64(time.Second)))
+	var sendable []*row
+	for _, r := range rows {
+		ok, err := d.admit(ctx, r, recs[r.key], now)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if r.attempt == 0 || r.state == Unknown {
+			r.attempt++
+		}
+		r.notAfter = notAfter
+		r.set(Sent)
+		sendable = append(sendable, r)
+		w.j.Intents = withoutRow(w.j.Intents, r.index)
+		w.j.Intents = append(w.j.Intents, Intent{Row: r.index, N: r.N, Marketplace: r.Marketplace, SKU: r.SKU,
+			Attempt: r.attempt, NotAfter: notAfter.UnixMilli()})
+	}
+	if err := d.writeJournal(ctx, w, now); err != nil {
+		return err
+	}
+	w.ready = append(w.ready, sendable...)
+	return nil
+}
+
+func withoutRow(in []Intent, row int64) []Intent {
+	out := in[:0]
+	for _, i := range in {
+		if i.Row != row {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// admit decides whether a row may be sent now: still wanted, nothing newer, and
+// within the guards as they are at this moment.
+func (d *driver) admit(ctx context.Context, r *row, rec record, now time.Time) (bool, error) {
+	c, staged := rec.wants(r.w.j.Batch, r.N)
+	switch {
+	case c == nil:
+		r.set(Superseded)
+		return false, nil
+	case c.State.Terminal():
+		r.set(c.State)
+		return false, nil
+	}
+	if !staged && rec.staged != nil {
+		counts, err := d.counts(ctx, rec.staged.Batch)
+		if err != nil {
+			return false, err
+		}
+		if counts { // a newer batch wants something else: this is never sent
+			r.set(Superseded)
+			return false, nil
+		}
+	}
+	r.staged, r.old = staged, rec.Known
+	decision, findings := d.guards.Check(rec.Offer, r.Edit, now)
+	if decision != price.Held && decision != price.Refused {
+		return true, nil
+	}
+	texts := make([]string, len(findings))
+	for i, f := range findings {
+		texts[i] = f.Message
+	}
+	ok, err := d.settle(ctx, r, verdict{state: Held, issue: "held before sending: " + strings.Join(texts, "; ")})
+	if err != nil {
+		return false, err
+	}
+	if ok {
+		r.set(Held)
+	} else {
+		r.set(Superseded)
+	}
+	return false, nil
+}
+
+// counts reports whether a batch was committed, so that what it staged counts.
+func (d *driver) counts(ctx context.Context, batch string) (bool, error) {
+	if d.committed[batch] {
+		return true, nil
+	}
+	it, err := d.e.DB.Get(ctx, d.lease.tenant, store.Offers, batchKey(batch))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	s := BatchState(it.Str(aBatchState))
+	d.committed[batch] = s == Sending || s == Done
+	return d.committed[batch], nil
+}
+
+// patch sends one row. The deadline of the request is the intent's notAfter at
+// the latest, so that no request is on the wire after the time at which another
+// owner may act on this row.
+func (d *driver) patch(ctx context.Context, r *row, now time.Time) {
+	d.busy[r.key] = now.Add(wire)
+	d.inFlight++
+	d.stats.Sent++
+	deadline := earlier(r.notAfter, now.Add(d.cfg.SendDeadline))
+	d.flight.Go(func() func() {
+		// The slice may end while the call is open; its answer is still wanted.
+		sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline.Sub(now))
+		sub, err := d.e.Listings.Patch(sctx, d.account, amazon.Patch{
+			Marketplace: r.Marketplace, SKU: r.SKU, Edit: r.Edit,
+		})
+		cancel()
+		v, out := judge(sub, err)
+		ok := true
+		var werr error
+		if v.state != "" {
+			ok, werr = d.settle(context.WithoutCancel(ctx), r, v)
+		}
+		return func() { d.answered(ctx, r, sub.Call, v, out, err, ok, werr) }
+	})
+}
+
+// judge turns Amazon's answer into the verdict to write. No verdict state means
+// that nothing happened and the row is sent again.
+func judge(sub amazon.Submission, err error) (verdict, amazon.Outcome) {
+	if err == nil {
+		v := verdict{state: Accepted, submission: sub.ID, issue: issueText(sub.Issues)}
+		if sub.Status != amazon.Accepted {
+			v.state = Rejected
+		}
+		return v, ""
+	}
+	out := amazon.Classify(err)
+	switch out {
+	case amazon.Permanent:
+		return verdict{state: Rejected, issue: publicText(err)}, out
+	case amazon.Unknown:
+		return verdict{state: Unknown, issue: "no answer from Amazon; it is read back before anything is sent again"}, out
+	case amazon.Retry, amazon.RetryAfter, amazon.Reauthorise, amazon.Operator:
+	}
+	return verdict{}, out
+}
+
+// answered brings the result of a patch into the lane's state.
+func (d *driver) answered(ctx context.Context, r *row, call amazon.Call, v verdict, out amazon.Outcome, err error, ok bool, werr error) {
+	now := d.e.Clock.Now()
+	delete(d.busy, r.key)
+	d.send.follow(call.RateLimit)
+	d.read.follow(call.RateLimit)
+	switch {
+	case werr != nil:
+		// The outcome is not recorded. The intent stays in the journal, so the
+		// row is read back like one without an answer.
+		d.log.ErrorContext(ctx, "outcome not recorded", "sku", string(r.SKU), "error", werr.Error())
+		r.lost++
+		d.unanswered(r, now)
+	case v.state != "" && !ok:
+		r.set(Superseded)
+	case v.state == Accepted:
+		d.stats.Accepted++
+		r.staged = false
+		r.set(Accepted)
+		r.first, r.sentAt, r.readAt = now, now, now.Add(d.visible)
+	case v.state == Unknown:
+		r.staged, r.lost = false, r.lost+1
+		d.unanswered(r, now)
+	case v.state != "":
+		r.set(v.state)
+	default:
+		d.postpone(ctx, r, now, out, err)
+	}
+}
+
+// unanswered has a row read back from the time on at which no request of it can
+// be on the wire; until then nothing else is sent for its offer.
+func (d *driver) unanswered(r *row, now time.Time) {
+	r.set(Unknown)
+	r.first, r.sentAt, r.readAt = now, now, later(r.notAfter, now)
+	d.busy[r.key] = r.notAfter
+}
+
+// postpone puts a row that had no effect back in line, and slows or parks the
+// lane as the outcome asks for.
+func (d *driver) postpone(ctx context.Context, r *row, now time.Time, out amazon.Outcome, err error) {
+	r.w.ready = append([]*row{r}, r.w.ready...)
+	switch out {
+	case amazon.RetryAfter:
+		d.stats.Throttled++
+		d.send.block(now, now.Add(d.backOff(err)))
+	case amazon.Reauthorise, amazon.Operator:
+		d.park(ctx, out, err)
+	case amazon.Retry, amazon.Permanent, amazon.Unknown:
+		d.send.block(now, now.Add(d.backOff(err)))
+	}
+}
+
+// park stops the lane until a person has acted. No change is lost: rows stay
+// announced or desired and go on when the lane is unparked.
+func (d *driver) park(ctx context.Context, out amazon.Outcome, err error) {
+	if out == amazon.Operator {
+		d.parked = "our credentials at Amazon are refused; an operator was told"
+		d.log.ErrorContext(ctx, "amazon refuses our credentials", "alarm", "operator", "reason", publicText(err))
+		return
+	}
+	d.parked = "the seller has to authorise the connection again"
+	if merr := d.e.Connections.MarkReauthorise(context.WithoutCancel(ctx), d.account, publicText(err)); merr != nil {
+		d.fatal = merr
+	}
+}
+
+// backOff is how long the whole lane waits after a refused call: what Amazon
+// asked for, else the time in which one token is granted.
+func (d *driver) backOff(err error) time.Duration {
+	var e *amazon.Error
+	if errors.As(err, &e) && e.RetryAfter > 0 {
+		return e.RetryAfter
+	}
+	return time.Duration(float64(time.Second) / d.send.rate)
+}
+
+func issueText(issues []amazon.Issue) string {
+	texts := make([]string, 0, len(issues))
+	for _, i := range issues {
+		texts = append(texts, i.Code+" "+i.Message)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// publicText is Amazon's own text about a failed call, without transport detail.
+func publicText(err error) string {
+	var e *amazon.Error
+	if !errors.As(err, &e) {
+		return "no answer from Amazon"
+	}
+	return strings.TrimSpace(e.Code + " " + e.Message)
+}

@@ -1,0 +1,139 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// EventVersion is the version of Event's shape. Readers accept it and older ones.
+const EventVersion = 1
+
+// MaxEvent is the most bytes that one event may take as JSON. Larger values
+// belong in a bucket, with their digest in the event.
+const MaxEvent = 64 << 10
+
+// ErrInvalid: an entry that the ledger does not take as it is.
+var ErrInvalid = errors.New("ledger: invalid entry")
+
+// Type says what happened.
+type Type string
+
+// The types: a closed set. A type is never renamed or given another meaning,
+// because it is in signed history.
+const (
+	OfferImported Type = "offer.imported" // a price was read from Amazon for the first time or anew
+	OfferRemoved  Type = "offer.removed"  // Amazon no longer lists it
+
+	PlanCreated    Type = "plan.created"
+	BatchCreated   Type = "batch.created"
+	BatchActivated Type = "batch.activated"
+	BatchRefused   Type = "batch.refused"
+	BatchCompleted Type = "batch.completed"
+
+	ChangeDesired     Type = "change.desired"
+	ChangeSent        Type = "change.sent"
+	ChangeAccepted    Type = "change.accepted"
+	ChangeObserved    Type = "change.observed"
+	ChangeRejected    Type = "change.rejected"
+	ChangeUnknown     Type = "change.unknown"
+	ChangeUnconfirmed Type = "change.unconfirmed"
+	ChangeSuperseded  Type = "change.superseded"
+	ChangeHeld        Type = "change.held"
+	ChangeRefused     Type = "change.refused"
+
+	LaneParked  Type = "lane.parked"
+	LaneResumed Type = "lane.resumed"
+
+	ConnectionStarted     Type = "connection.started"
+	ConnectionAuthorised  Type = "connection.authorised"
+	ConnectionReauthorise Type = "connection.reauthorise"
+	ConnectionClosed      Type = "connection.closed"
+	ImportStarted         Type = "import.started"
+	ImportCompleted       Type = "import.completed"
+	ImportFailed          Type = "import.failed"
+
+	ExportRequested Type = "export.requested"
+	ExportCompleted Type = "export.completed"
+	ExportFailed    Type = "export.failed"
+
+	TenantCreated Type = "tenant.created"
+	APIKeyCreated Type = "apikey.created"
+	APIKeyRevoked Type = "apikey.revoked"
+	TokenIssued   Type = "token.issued"
+)
+
+var types = func() map[Type]bool {
+	m := map[Type]bool{}
+	for _, t := range Types() {
+		m[t] = true
+	}
+	return m
+}()
+
+// Types lists every type.
+func Types() []Type {
+	return []Type{
+		OfferImported, OfferRemoved,
+		PlanCreated, BatchCreated, BatchActivated, BatchRefused, BatchCompleted,
+		ChangeDesired, ChangeSent, ChangeAccepted, ChangeObserved, ChangeRejected, ChangeUnknown,
+		ChangeUnconfirmed, ChangeSuperseded, ChangeHeld, ChangeRefused,
+		LaneParked, LaneResumed,
+		ConnectionStarted, ConnectionAuthorised, ConnectionReauthorise, ConnectionClosed,
+		ImportStarted, ImportCompleted, ImportFailed,
+		ExportRequested, ExportCompleted, ExportFailed,
+		TenantCreated, APIKeyCreated, APIKeyRevoked, TokenIssued,
+	}
+}
+
+// Valid reports whether t is one of the types.
+func (t Type) Valid() bool { return types[t] }
+
+// Event is one thing that happened. Before and After are JSON of the values
+// that changed, as the room that owns them writes it; prices in them are
+// decimal strings.
+type Event struct {
+	Version     int             `json:"v"`
+	Type        Type            `json:"type"`
+	At          time.Time       `json:"at"`                    // when it happened, UTC, whole milliseconds
+	Actor       string          `json:"actor,omitempty"`       // member, API key or part of the system that did it
+	Target      string          `json:"target,omitempty"`      // what it happened to
+	Before      json.RawMessage `json:"before,omitempty"`      // nil: there was nothing before
+	After       json.RawMessage `json:"after,omitempty"`       // nil: there is nothing after
+	Batch       string          `json:"batch,omitempty"`       // batch id, when it belongs to one
+	Correlation string          `json:"correlation,omitempty"` // id of the request that caused it
+	Source      string          `json:"source,omitempty"`      // where the ledger learned of it: a table, or "direct"
+}
+
+// encode returns the canonical bytes of the event: compact JSON, members in
+// the order of the struct. These very bytes are committed to, kept and
+// exported; nothing is ever re-encoded.
+func (e Event) encode() ([]byte, error) {
+	if e.Version == 0 {
+		e.Version = EventVersion
+	}
+	switch {
+	case e.Version != EventVersion:
+		return nil, fmt.Errorf("%w: event version %d, want %d", ErrInvalid, e.Version, EventVersion)
+	case !e.Type.Valid():
+		return nil, fmt.Errorf("%w: unknown event type %q", ErrInvalid, e.Type)
+	case e.At.IsZero():
+		return nil, fmt.Errorf("%w: %s has no time", ErrInvalid, e.Type)
+	}
+	for _, s := range []string{e.Actor, e.Target, e.Batch, e.Correlation, e.Source} {
+		if !utf8.ValidString(s) {
+			return nil, fmt.Errorf("%w: %s has text that is not UTF-8", ErrInvalid, e.Type)
+		}
+	}
+	e.At = e.At.UTC().Truncate(time.Millisecond)
+	b, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrInvalid, e.Type, err)
+	}
+	if len(b) > MaxEvent {
+		return nil, fmt.Errorf("%w: %s is %d bytes, at most %d", ErrInvalid, e.Type, len(b), MaxEvent)
+	}
+	return b, nil
+}

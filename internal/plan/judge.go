@@ -1,0 +1,81 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pricemanager/internal/price"
+)
+
+// Codes of the findings that are the plan's own; the others are those of
+// pricefile and price.
+const (
+	CodeUnknownSKU   = "unknown-sku"   // the connection has no such offer
+	CodeNoConnection = "no-connection" // no seller account serves the marketplace
+	CodeRepeatedRow  = "repeated-row"  // an earlier row says the same
+)
+
+// judge decides what becomes of one row.
+func (b *builder) judge(p *parsed, known map[price.OfferKey]price.Offer) Row {
+	r := Row{Line: p.row.Line, Key: price.OfferKey{Marketplace: p.row.Marketplace, SKU: p.row.SKU}}
+	r.Key.Connection = b.in.Connections[p.row.Marketplace]
+	finish := func(v price.Verdict, f ...Finding) Row {
+		r.Verdict, r.Findings = v, f
+		return r
+	}
+	if len(p.errs) > 0 {
+		for _, e := range p.errs {
+			r.Findings = append(r.Findings, Finding{string(e.Code), e.Column, e.Value, e.Reason, e.Fix})
+		}
+		r.Verdict = price.Refused
+		return r
+	}
+	if p.row.SameAs != 0 {
+		return finish(price.Unchanged, Finding{CodeRepeatedRow, b.file.SKUColumn(), string(p.row.SKU),
+			fmt.Sprintf("Line %d already says the same.", p.row.SameAs), "Nothing to do."})
+	}
+	if r.Key.Connection == "" {
+		return finish(price.Refused, Finding{CodeNoConnection, b.file.MarketplaceColumn(), string(p.row.Marketplace),
+			"No connected seller account serves this marketplace.", "Connect the account of this region first."})
+	}
+	offer, ok := known[r.Key]
+	if !ok {
+		return finish(price.Refused, Finding{CodeUnknownSKU, b.file.SKUColumn(), string(p.row.SKU),
+			"The seller account has no offer with this SKU in this marketplace.", "Correct the SKU, or import the catalogue again."})
+	}
+	offer.Key, r.Version = r.Key, offer.Version
+	changed := p.row.Edit.Changed(offer.Known)
+	if offer.ReadAt.IsZero() {
+		changed = p.row.Edit.Touched() // nothing is known that could be equal
+	}
+	r.Edit = p.row.Edit.Only(changed)
+	r.Old = price.Edit{Set: offer.Known}.Only(changed).Set
+	var findings []price.Finding
+	r.Verdict, findings = b.in.Guards.Check(offer, r.Edit, b.in.Now)
+	after := r.Edit.Apply(offer.Known)
+	for _, f := range findings {
+		r.Findings = append(r.Findings, b.inTheWordsOfTheFile(f, after))
+	}
+	if slices.Contains(changed, price.FieldOur) && offer.Known.Our != nil && r.Edit.Set.Our != nil {
+		r.ChangePercent = price.ChangePercent(*offer.Known.Our, *r.Edit.Set.Our)
+	}
+	if risk := price.MoneyAtRisk(offer, r.Edit); risk.Positive() {
+		r.AtRisk = &risk
+	}
+	return r
+}
+
+// inTheWordsOfTheFile names the column as the seller does.
+func (b *builder) inTheWordsOfTheFile(f price.Finding, after price.Prices) Finding {
+	out := Finding{Code: string(f.Code), Reason: f.Message, Fix: f.Fix}
+	if f.Field == "" {
+		return out
+	}
+	out.Column = b.file.Column(f.Field)
+	if out.Column == "" {
+		out.Column = string(f.Field)
+	}
+	out.Value = strings.TrimPrefix(after.Summary([]price.Field{f.Field}), string(f.Field)+" ")
+	return out
+}

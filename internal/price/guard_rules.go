@@ -1,0 +1,189 @@
+package price
+
+import (
+	"fmt"
+	"time"
+)
+
+// amounts checks each price by itself: above zero and in the marketplace's
+// currency.
+func (c *check) amounts() {
+	for _, a := range c.list(c.after) {
+		switch {
+		case a.money.currency == c.currency:
+		case c.touches(a.field):
+			c.refuse(CodeCurrency, a.field,
+				fmt.Sprintf("%s is in %s, but this marketplace uses %s.", a.field, a.money.currency, c.currency),
+				"Give the price in "+string(c.currency)+".")
+		default:
+			c.holdKnownCurrency(a.field, a.money.currency)
+		}
+		if !a.money.Positive() {
+			c.refuse(CodeNotPositive, a.field,
+				fmt.Sprintf("%s is %s; a price must be above zero.", a.field, a.money), "Give a price above zero, or leave the field blank.")
+		}
+	}
+	if old := c.offer.Known.Our; old != nil && old.currency != c.currency && c.touches(FieldOur) {
+		c.holdKnownCurrency(FieldOur, old.currency)
+	}
+	if c.touches(FieldOur) && c.after.Our == nil {
+		c.refuse(CodePriceRequired, FieldOur, "Amazon does not allow our price to be removed.", "Give the new price, or close the offer at Amazon.")
+	}
+}
+
+func (c *check) holdKnownCurrency(f Field, is Currency) {
+	c.hold(CodeKnownCurrency, f,
+		fmt.Sprintf("Amazon last showed %s in %s, but this marketplace uses %s.", f, is, c.currency), "Read the offer again before changing it.")
+}
+
+// below reports a < b. Amounts of two currencies have no order; amounts has
+// already reported them.
+func below(a, b Money) bool { return a.currency == b.currency && a.minor < b.minor }
+
+// bounds checks every price that will hold against the bounds that will hold.
+func (c *check) bounds() {
+	low, high := c.after.Min, c.after.Max
+	if low != nil && high != nil && below(*high, *low) {
+		c.refuse(CodeBounds, c.blame(FieldMin, FieldMax),
+			fmt.Sprintf("The minimum %s is above the maximum %s.", low, high), "Make the minimum the lower one.")
+	}
+	for _, a := range c.list(c.after) {
+		if a.field == FieldMin || a.field == FieldMax {
+			continue
+		}
+		if low != nil && below(a.money, *low) {
+			c.refuse(CodeBelowMinimum, c.blame(a.field, FieldMin),
+				fmt.Sprintf("%s %s is below the minimum %s.", a.field, a.money, low), "Raise the price, or lower minimum_price in the same file.")
+		}
+		if high != nil && below(*high, a.money) {
+			c.refuse(CodeAboveMaximum, c.blame(a.field, FieldMax),
+				fmt.Sprintf("%s %s is above the maximum %s.", a.field, a.money, high), "Lower the price, or raise maximum_price in the same file.")
+		}
+	}
+}
+
+// blame picks the field to show: the first one, unless only the other one is
+// part of the edit.
+func (c *check) blame(first, other Field) Field {
+	if !c.touches(first) && c.touches(other) {
+		return other
+	}
+	return first
+}
+
+// sale checks the reduced price against our price. A known sale that the edit
+// leaves alone counts while it can still run.
+func (c *check) sale() {
+	s, set := c.after.Sale, c.edit.Set.Sale != nil
+	if s == nil || (!set && (!c.touches(FieldOur) || !s.End.After(c.now))) {
+		return
+	}
+	switch {
+	case c.after.Our == nil:
+		c.refuse(CodeSaleWithoutPrice, FieldSale, "The offer has no price that the sale could reduce.", "Give price and sale price together.")
+	case c.after.Our.currency == s.Price.currency && !below(s.Price, *c.after.Our):
+		c.refuse(CodeSaleNotBelow, c.blame(FieldSale, FieldOur),
+			fmt.Sprintf("The sale price %s is not below the price %s.", s.Price, c.after.Our), "Lower the sale price, or raise the price.")
+	}
+	if !set {
+		return
+	}
+	if !s.Start.Before(s.End) {
+		c.refuse(CodeSaleWindow, FieldSale,
+			fmt.Sprintf("The sale starts at %s and ends at %s.", stamp(s.Start), stamp(s.End)), "Make it end after it starts.")
+	}
+	if !s.End.After(c.now) {
+		c.refuse(CodeSaleOver, FieldSale, fmt.Sprintf("The sale ended at %s.", stamp(s.End)), "Give an end in the future, or leave the sale blank.")
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// tiers checks the B2B quantity prices. The B2B price itself counts as the
+// step from one unit.
+func (c *check) tiers() {
+	t := c.after.Tiers
+	if len(t) == 0 || (!c.touches(FieldTiers) && !c.touches(FieldB2B)) {
+		return
+	}
+	if c.after.B2B == nil {
+		c.refuse(CodeTiersWithoutB2B, c.blame(FieldTiers, FieldB2B), "Quantity prices need a B2B price.", "Give a B2B price, or remove the quantity prices too.")
+		return
+	}
+	if len(t) > MaxTiers {
+		c.refuse(CodeTiersTooMany, FieldTiers, fmt.Sprintf("There are %d quantity prices; Amazon takes %d.", len(t), MaxTiers), "Remove some.")
+	}
+	last := Tier{Quantity: 1, Price: *c.after.B2B}
+	for _, step := range t {
+		if step.Quantity <= last.Quantity || !below(step.Price, last.Price) {
+			c.refuse(CodeTiersOrder, c.blame(FieldTiers, FieldB2B),
+				fmt.Sprintf("%s from %d units does not follow %s from %d.", step.Price, step.Quantity, last.Price, last.Quantity),
+				"Let the quantity rise and the price fall with every step.")
+			return
+		}
+		last = step
+	}
+}
+
+// state holds changes of offers whose old price cannot be trusted.
+func (c *check) state() {
+	if c.offer.ReadAt.IsZero() {
+		c.hold(CodeNeverRead, "", "This offer's prices were never read from Amazon.", "Import the catalogue, then plan again.")
+	} else if c.touches(FieldOur) && c.offer.Known.Our == nil {
+		c.hold(CodeNoOldPrice, FieldOur, "The offer has no price yet that the new one could be compared with.", "Check the new price and release it.")
+	}
+	if c.offer.Automated {
+		c.hold(CodeAutomated, "", "Amazon's Automate Pricing sets this price and would overwrite it.", "Stop the rule in Seller Central first.")
+	}
+}
+
+// moves compares the new prices with the old ones. A sale, and a B2B price
+// that the offer did not have, are compared with our old price, because that
+// is what they stand in for.
+func (c *check) moves() {
+	old := c.offer.Known
+	if old.Our != nil && c.edit.Set.Our != nil {
+		c.ourMove(*old.Our, *c.edit.Set.Our)
+	}
+	if c.edit.Set.Sale != nil && !c.edit.Set.EqualField(FieldSale, old) {
+		c.drop(FieldSale, old.Our, c.edit.Set.Sale.Price)
+	}
+	business := old.B2B
+	if business == nil {
+		business = old.Our
+	}
+	if c.edit.Set.B2B != nil {
+		c.drop(FieldB2B, business, *c.edit.Set.B2B)
+	}
+	if !c.edit.Set.EqualField(FieldTiers, old) {
+		for _, t := range c.edit.Set.Tiers {
+			c.drop(FieldTiers, business, t.Price)
+		}
+	}
+}
+
+func (c *check) ourMove(old, next Money) {
+	if c.drop(FieldOur, &old, next) || old.currency != next.currency {
+		return
+	}
+	limit, word := c.guards.HoldRisePercent, "rises"
+	if next.minor < old.minor {
+		limit, word = c.guards.HoldDropPercent, "drops"
+	}
+	if compareMove(old, next, limit) > 0 {
+		c.hold(CodeMove, FieldOur,
+			fmt.Sprintf("The price %s from %s to %s (%s %%); moves of more than %d %% are held.", word, old, next, ChangePercent(old, next), limit),
+			"Check the price and release it, or change the limit.")
+	}
+}
+
+// drop refuses a fall at or over the limit and reports whether it did.
+func (c *check) drop(f Field, old *Money, next Money) bool {
+	if old == nil || !below(next, *old) || compareMove(*old, next, c.guards.RefuseDropPercent) < 0 {
+		return false
+	}
+	c.refuse(CodeDrop, f,
+		fmt.Sprintf("%s %s is %s %% against %s; a drop of %d %% or more is refused.", f, next, ChangePercent(*old, next), old, c.guards.RefuseDropPercent),
+		"Correct the price, or go down in smaller steps.")
+	return true
+}

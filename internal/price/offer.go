@@ -1,0 +1,256 @@
+package price
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SKU is the seller's own identifier of an item at Amazon. Any byte may occur
+// in it, also / # % + , and non-Latin letters.
+type SKU string
+
+// ConnectionID identifies one seller account in one Amazon region.
+type ConnectionID string
+
+// OfferKey names an offer within a tenant.
+type OfferKey struct {
+	Connection  ConnectionID  `json:"connection"`
+	Marketplace MarketplaceID `json:"marketplace"`
+	SKU         SKU           `json:"sku"`
+}
+
+// String returns the key as connection/marketplace/SKU, for messages.
+func (k OfferKey) String() string {
+	return string(k.Connection) + "/" + string(k.Marketplace) + "/" + string(k.SKU)
+}
+
+// Field names one independently settable part of an offer's prices.
+type Field string
+
+// The fields of an offer. Their text is used in files, the API and the ledger.
+const (
+	FieldOur   Field = "price"         // our_price, audience ALL
+	FieldSale  Field = "sale_price"    // discounted_price with its window
+	FieldMin   Field = "minimum_price" // minimum_seller_allowed_price
+	FieldMax   Field = "maximum_price" // maximum_seller_allowed_price
+	FieldB2B   Field = "b2b_price"     // our_price, audience B2B
+	FieldTiers Field = "b2b_tiers"     // quantity_discount_plan, audience B2B
+)
+
+// Fields lists all fields in the order in which they are shown.
+func Fields() []Field {
+	return []Field{FieldOur, FieldSale, FieldMin, FieldMax, FieldB2B, FieldTiers}
+}
+
+// Sale is a reduced price and the window in which it holds: from Start up to,
+// not including, End; both in UTC with a precision of one second.
+type Sale struct {
+	Price Money     `json:"price"`
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// Equal reports whether both sales have the same price and window.
+func (s Sale) Equal(o Sale) bool {
+	return s.Price == o.Price && s.Start.Equal(o.Start) && s.End.Equal(o.End)
+}
+
+// Tier is one step of a B2B quantity price: Price per unit from Quantity units.
+type Tier struct {
+	Quantity int   `json:"quantity"`
+	Price    Money `json:"price"`
+}
+
+// Prices is the full price state of an offer. A nil pointer means that the
+// field is not set at Amazon; it never means zero.
+type Prices struct {
+	Our   *Money `json:"price,omitempty"`
+	Sale  *Sale  `json:"sale_price,omitempty"`
+	Min   *Money `json:"minimum_price,omitempty"`
+	Max   *Money `json:"maximum_price,omitempty"`
+	B2B   *Money `json:"b2b_price,omitempty"`
+	Tiers []Tier `json:"b2b_tiers,omitempty"`
+}
+
+// EqualField reports whether one field is the same in p and o.
+func (p Prices) EqualField(f Field, o Prices) bool {
+	switch f {
+	case FieldOur:
+		return equalMoney(p.Our, o.Our)
+	case FieldSale:
+		return (p.Sale == nil) == (o.Sale == nil) && (p.Sale == nil || p.Sale.Equal(*o.Sale))
+	case FieldMin:
+		return equalMoney(p.Min, o.Min)
+	case FieldMax:
+		return equalMoney(p.Max, o.Max)
+	case FieldB2B:
+		return equalMoney(p.B2B, o.B2B)
+	case FieldTiers:
+		return slices.Equal(p.Tiers, o.Tiers)
+	}
+	return false
+}
+
+func equalMoney(a, b *Money) bool {
+	return (a == nil) == (b == nil) && (a == nil || *a == *b)
+}
+
+// Has reports whether the field is set.
+func (p Prices) Has(f Field) bool { return !p.EqualField(f, Prices{}) }
+
+// CopyField copies one field of from into p.
+func (p *Prices) CopyField(f Field, from Prices) {
+	switch f {
+	case FieldOur:
+		p.Our = from.Our
+	case FieldSale:
+		p.Sale = from.Sale
+	case FieldMin:
+		p.Min = from.Min
+	case FieldMax:
+		p.Max = from.Max
+	case FieldB2B:
+		p.B2B = from.B2B
+	case FieldTiers:
+		p.Tiers = slices.Clone(from.Tiers)
+	}
+}
+
+// Edit is what a seller wants changed about one offer: the fields in Set get
+// the values given there, the fields in Clear are removed, all others stay as
+// they are. A field must not be in both.
+type Edit struct {
+	Set   Prices  `json:"set"`
+	Clear []Field `json:"clear,omitempty"`
+}
+
+// ErrEdit is returned for an edit that sets and clears the same field.
+var ErrEdit = errors.New("price: a field is both set and cleared")
+
+// Validate returns ErrEdit for a contradictory edit.
+func (e Edit) Validate() error {
+	for _, f := range e.Clear {
+		if e.Set.Has(f) {
+			return ErrEdit
+		}
+	}
+	return nil
+}
+
+// Touched lists the fields that the edit sets or clears, in display order.
+func (e Edit) Touched() []Field {
+	var out []Field
+	for _, f := range Fields() {
+		if e.Set.Has(f) || slices.Contains(e.Clear, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Apply returns the prices that the edit makes out of old.
+func (e Edit) Apply(old Prices) Prices {
+	out := old
+	out.Tiers = slices.Clone(old.Tiers)
+	for _, f := range e.Touched() {
+		out.CopyField(f, e.Set)
+	}
+	return out
+}
+
+// Changed lists the touched fields whose value differs from old.
+func (e Edit) Changed(old Prices) []Field {
+	var out []Field
+	for _, f := range e.Touched() {
+		if !e.Set.EqualField(f, old) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Only returns the part of the edit that concerns the given fields.
+func (e Edit) Only(fields []Field) Edit {
+	var out Edit
+	for _, f := range fields {
+		if e.Set.Has(f) {
+			out.Set.CopyField(f, e.Set)
+		} else if slices.Contains(e.Clear, f) {
+			out.Clear = append(out.Clear, f)
+		}
+	}
+	return out
+}
+
+// Met reports whether every field that the edit touches has the wanted value
+// in p, and names the ones that have not.
+func (e Edit) Met(p Prices) (bool, []Field) {
+	missing := e.Changed(p)
+	return len(missing) == 0, missing
+}
+
+// Summary describes the prices in one line, e.g. "price 19.90 EUR, minimum_price 15.00 EUR".
+func (p Prices) Summary(fields []Field) string {
+	parts := make([]string, 0, len(fields))
+	for _, f := range fields {
+		parts = append(parts, string(f)+" "+p.Text(f))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Text describes one field, "none" when it is not set.
+func (p Prices) Text(f Field) string {
+	show := func(m *Money) string {
+		if m == nil {
+			return "none"
+		}
+		return m.String()
+	}
+	switch f {
+	case FieldOur:
+		return show(p.Our)
+	case FieldMin:
+		return show(p.Min)
+	case FieldMax:
+		return show(p.Max)
+	case FieldB2B:
+		return show(p.B2B)
+	case FieldSale:
+		if p.Sale == nil {
+			return "none"
+		}
+		return p.Sale.Price.String() + " from " + p.Sale.Start.Format(time.DateOnly) + " to " + p.Sale.End.Format(time.DateOnly)
+	case FieldTiers:
+		var b strings.Builder
+		for i, t := range p.Tiers {
+			if i > 0 {
+				b.WriteString("; ")
+			}
+			b.WriteString(t.Price.String())
+		}
+		if b.Len() == 0 {
+			return "none"
+		}
+		return b.String()
+	}
+	return ""
+}
+
+// Offer is what the product knows about one offer at Amazon.
+type Offer struct {
+	Key         OfferKey
+	ASIN        string
+	ProductType string // Amazon's product type, empty when not known
+	Title       string
+	Quantity    *int64 // units in stock; nil when Amazon did not say
+	Automated   bool   // under Amazon's Automate Pricing: our price would be overwritten
+	Known       Prices // as last read from Amazon
+	// ReadAt is when Known was last read in full. Zero: never, so that a
+	// change of this offer is held and not guessed.
+	ReadAt time.Time
+	// Version counts the writes of the offer's item; a plan remembers it so
+	// that an offer which moved since is noticed.
+	Version int64
+}

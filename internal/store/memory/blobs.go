@@ -1,0 +1,142 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"pricemanager/internal/clock"
+	"pricemanager/internal/store"
+	"pricemanager/internal/tenant"
+)
+
+// Blobs is a store.Blobs in memory. It knows no retention: what a lifecycle
+// rule or Object Lock does to a bucket is not imitated.
+type Blobs struct {
+	clock clock.Clock
+
+	mu   sync.RWMutex
+	blob map[blobKey]blob
+}
+
+type blobKey struct {
+	bucket store.Bucket
+	tenant tenant.ID
+	name   string
+}
+
+type blob struct {
+	contentType string
+	body        []byte
+}
+
+var _ store.Blobs = (*Blobs)(nil)
+
+// NewBlobs returns an empty Blobs. The clock decides when links expire.
+func NewBlobs(clk clock.Clock) *Blobs {
+	return &Blobs{clock: clk, blob: map[blobKey]blob{}}
+}
+
+// Put stores the object.
+func (b *Blobs) Put(ctx context.Context, t tenant.ID, bucket store.Bucket, name, contentType string, body []byte) error {
+	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name)); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.blob[blobKey{bucket, t, name}] = blob{contentType, append([]byte{}, body...)}
+	return nil
+}
+
+// Get returns the object, or store.ErrNotFound.
+func (b *Blobs) Get(ctx context.Context, t tenant.ID, bucket store.Bucket, name string) ([]byte, error) {
+	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name)); err != nil {
+		return nil, err
+	}
+	_, body, err := b.read(blobKey{bucket, t, name})
+	return body, err
+}
+
+func (b *Blobs) read(k blobKey) (contentType string, body []byte, err error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	o, ok := b.blob[k]
+	if !ok {
+		return "", nil, store.ErrNotFound
+	}
+	return o.contentType, append([]byte{}, o.body...), nil
+}
+
+// Delete removes the object.
+func (b *Blobs) Delete(ctx context.Context, t tenant.ID, bucket store.Bucket, name string) error {
+	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name)); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.blob, blobKey{bucket, t, name})
+	return nil
+}
+
+// List returns the names that begin with prefix, sorted.
+func (b *Blobs) List(ctx context.Context, t tenant.ID, bucket store.Bucket, prefix string) ([]string, error) {
+	if err := cmp.Or(ctx.Err(), store.CheckPrefix(t, bucket, prefix)); err != nil {
+		return nil, err
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	var names []string
+	for k := range b.blob {
+		if k.bucket == bucket && k.tenant == t && strings.HasPrefix(k.name, prefix) {
+			names = append(names, k.name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Link returns a URL that Follow understands; no network serves it.
+func (b *Blobs) Link(ctx context.Context, t tenant.ID, bucket store.Bucket, name string, valid time.Duration) (string, error) {
+	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name), store.CheckLink(valid)); err != nil {
+		return "", err
+	}
+	until := b.clock.Now().Add(valid).UnixMilli()
+	u := url.URL{
+		Scheme: "memory", Host: string(bucket), Path: "/" + string(t) + "/" + name,
+		RawQuery: url.Values{"until": {strconv.FormatInt(until, 10)}}.Encode(),
+	}
+	return u.String(), nil
+}
+
+// Follow is what a browser would do with a link: it returns the object and its
+// content type, or store.ErrNotFound when it is gone or the link has expired.
+func (b *Blobs) Follow(link string) (contentType string, body []byte, err error) {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "memory" {
+		return "", nil, fmt.Errorf("%w: not a link of a memory.Blobs", store.ErrInvalid)
+	}
+	until, err := strconv.ParseInt(u.Query().Get("until"), 10, 64)
+	if err != nil || b.clock.Now().UnixMilli() >= until {
+		return "", nil, store.ErrNotFound
+	}
+	t, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	return b.read(blobKey{store.Bucket(u.Host), tenant.ID(t), name})
+}
+
+// Each calls visit with every object there is, of all tenants, until it
+// returns false: for byte scans after an erasure.
+func (b *Blobs) Each(visit func(t tenant.ID, bucket store.Bucket, name string, body []byte) bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for k, o := range b.blob {
+		if !visit(k.tenant, k.bucket, k.name, append([]byte{}, o.body...)) {
+			return
+		}
+	}
+}

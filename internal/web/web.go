@@ -1,0 +1,138 @@
+// Package web is the HTTP edge: it turns API Gateway events into requests,
+// finds the route, checks the caller, and turns answers and errors into
+// responses with the security headers that every answer carries.
+//
+// Deny is the default: a route without a Scope is public by an explicit empty
+// string, every other needs an API key with that scope. When a handler fails
+// or panics the caller gets a problem document (RFC 9457) whose text was
+// written for callers, and for anything unforeseen only a reference id; the
+// cause goes to the log. Each request gives exactly one access log line, which
+// holds no credential, no query and no body.
+//
+// It does not know what the routes do, keeps no state between requests and
+// does not rate-limit.
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"pricemanager/internal/fault"
+	"pricemanager/internal/identity"
+	"pricemanager/internal/secret"
+	"pricemanager/internal/tenant"
+)
+
+// Public is the Scope of a route that anybody may call.
+const Public identity.Scope = ""
+
+// Route is one thing that can be asked for.
+type Route struct {
+	Method  string // GET, POST, PUT, PATCH or DELETE
+	Pattern string // "/plans/{id}": literal parts and whole-part parameters
+	// Scope is what the caller's key must hold; Public for anybody.
+	Scope identity.Scope
+	// Accept lists the media types of a request body; empty is JSON only.
+	Accept []string
+	// MaxBody is the largest request body in bytes, after base64; 0 is 64 KiB.
+	MaxBody int
+	Handler Handler
+}
+
+// Handler answers one request. An error becomes a problem document.
+type Handler func(ctx context.Context, r *Request) (*Response, error)
+
+// Authenticator turns a credential into a principal. A credential that is not
+// good is a fault of kind Unauthenticated, the same for every reason.
+type Authenticator interface {
+	Authenticate(ctx context.Context, key secret.Value) (identity.Principal, error)
+}
+
+// Request is a checked request: the route matched, the caller was allowed and
+// the body is within the route's limits.
+type Request struct {
+	ID       string // also the reference in problem documents
+	Method   string
+	Path     string
+	Params   map[string]string // the pattern's parameters, matched by this package
+	Query    url.Values
+	Header   http.Header
+	Body     []byte
+	SourceIP string // as API Gateway saw it; no header can change it
+	// Principal and Tenant are zero on a public route.
+	Principal identity.Principal
+	Tenant    tenant.ID
+}
+
+// JSON decodes the body into v: one JSON value, known members only.
+func (r *Request) JSON(v any) error {
+	d := json.NewDecoder(bytes.NewReader(r.Body))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		err = errors.New("more than one value")
+	}
+	return fault.New(fault.Invalid, "body", "The request body is not the JSON this route wants (%s).", jsonProblem(err)).Because(err)
+}
+
+// jsonProblem says what is wrong in words that name no Go type.
+func jsonProblem(err error) string {
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return "it is empty"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "it ends too early"
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("syntax error at byte %d", syntax.Offset)
+	case errors.As(err, &typ):
+		return fmt.Sprintf("member %q has the wrong type", typ.Field)
+	default:
+		return trimPackage(err.Error())
+	}
+}
+
+// Response is an answer. Its header adds to the security headers and cannot
+// replace them.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// JSON answers with v as JSON.
+func JSON(status int, v any) (*Response, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("web: encode answer: %w", err)
+	}
+	return &Response{Status: status, Header: contentType("application/json"), Body: b}, nil
+}
+
+// Text answers with plain text.
+func Text(status int, s string) (*Response, error) {
+	return &Response{Status: status, Header: contentType("text/plain; charset=utf-8"), Body: []byte(s)}, nil
+}
+
+// HTML answers with a finished page; whoever made it escaped it.
+func HTML(status int, page []byte) (*Response, error) {
+	return &Response{Status: status, Header: contentType("text/html; charset=utf-8"), Body: page}, nil
+}
+
+// With adds a header to the answer.
+func (r *Response) With(name, value string) *Response {
+	r.Header.Add(name, value)
+	return r
+}
+
+func contentType(t string) http.Header { return http.Header{"Content-Type": {t}} }
