@@ -23,8 +23,8 @@ func mainJob(t *testing.T, r *rig) {
 		URL: r.URL, APIKey: r.APIKey, ExportDir: t.TempDir(), Out: &out, Patience: 2 * time.Minute,
 		Sellers: map[price.Region]string{price.EU: "A2DEMOSELLEREU", price.NA: "A2DEMOSELLERNA"},
 		Files: []demo.File{
-			{Path: demoFiles(t, "us-price-quantity.txt"), Marketplace: "US"},
-			{Path: demoFiles(t, "eu-prezzi.csv")},
+			{Path: demoFile(t, "us-price-quantity.txt"), Marketplace: "US"},
+			{Path: demoFile(t, "eu-prezzi.csv")},
 		},
 	})
 	if err != nil || !result.OK || !result.LedgerVerified {

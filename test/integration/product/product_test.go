@@ -26,7 +26,7 @@ func TestProduct(t *testing.T) {
 		t.Run("with every role enforced", func(t *testing.T) {
 			t.Parallel()
 			quiet = start(t, top, stack.Options{
-				EnforceIAM: true, SeedFile: demoFiles(t, "fakeamazon-seed.json"),
+				EnforceIAM: true, SeedFile: demoFile(t, "fakeamazon-seed.json"),
 				// A price that does not show is given up soon.
 				Parameters: map[string]string{"ConfirmWithin": "6s"},
 			})

@@ -60,8 +60,8 @@ func (r *rig) lastLines() []byte {
 	return text
 }
 
-// demoFiles is the path of one of the demo's files.
-func demoFiles(t *testing.T, name string) string {
+// demoFile is the path of one of the demo's files.
+func demoFile(t *testing.T, name string) string {
 	t.Helper()
 	root, err := localaws.ProjectRoot()
 	if err != nil {
