@@ -133,6 +133,10 @@ func newRecorded(t *testing.T) *world {
 	if err := engine.Apply(t.Context(), seller, b.ID); err != nil {
 		t.Fatal(err)
 	}
+	stops := lane.Stops{DB: w.db, Bell: engine.Bell}
+	if err := stops.Set(t.Context(), seller, lane.Stop{Scope: lane.ScopeTenant, Actor: "key:good"}); err != nil {
+		t.Fatal(err)
+	}
 	if got, want := []string{ready.ID, ready.Token, applied.ID, b.ID}, []string{readyPlan, readyToken, appliedPlan, appliedAs}; !slices.Equal(got, want) {
 		t.Fatalf("the recorded events name %q; put these into them and here: %q", want, got)
 	}
@@ -141,23 +145,29 @@ func newRecorded(t *testing.T) *world {
 
 func TestRecordedRequestsAreAnswered(t *testing.T) {
 	replay.Run(t, "price-upload", false, func(t *testing.T) replay.Handler { return openapi.Checked(t, newRecorded(t).serve) }, map[string]replay.Check{
-		"success-health":             replay.Status(200, `"ok":true`),
-		"success-version":            replay.Status(200, `"version"`),
-		"success-plan":               replay.Status(201, `"rows":3,"planned":1,"held":0,"refused":2,"unchanged":0`),
-		"success-offers":             replay.Status(200, `"sku":"SKU-1"`),
-		"success-ready-plan":         replay.Status(200, `"token":"`+readyToken),
-		"success-applied-plan":       replay.Status(200, `"batch":"`+appliedAs),
-		"success-plan-rows":          replay.Status(200, `"verdict":"held"`),
-		"success-apply":              replay.Status(202, `"state":"staging"`),
-		"success-batch":              replay.Status(200, `"state":"sending"`),
-		"success-batch-rows":         replay.Status(200, `"state":"desired"`),
-		"failure-no-key":             replay.Status(401, `"reference"`),
-		"failure-no-file-name":       replay.Status(400, "?file=prices.csv"),
-		"failure-not-a-price-file":   replay.Status(400, `"detail"`),
-		"failure-wrong-token":        replay.Status(404, "There is no such plan"),
-		"failure-no-idempotency-key": replay.Status(400, "Idempotency-Key"),
-		"failure-missing-batch":      replay.Status(404, "There is no such batch"),
-		"failure-foreign-offers":     replay.Status(404, "There is no such connection"),
+		"success-health":                       replay.Status(200, `"ok":true`),
+		"success-version":                      replay.Status(200, `"version"`),
+		"success-plan":                         replay.Status(201, `"rows":3,"planned":1,"held":0,"refused":2,"unchanged":0`),
+		"success-offers":                       replay.Status(200, `"sku":"SKU-1"`),
+		"success-ready-plan":                   replay.Status(200, `"token":"`+readyToken),
+		"success-applied-plan":                 replay.Status(200, `"batch":"`+appliedAs),
+		"success-plan-rows":                    replay.Status(200, `"verdict":"held"`),
+		"success-apply":                        replay.Status(202, `"state":"staging"`),
+		"success-batch":                        replay.Status(200, `"state":"sending"`),
+		"success-batch-rows":                   replay.Status(200, `"state":"desired"`),
+		"success-stops":                        replay.Status(200, `"name":"tenant"`),
+		"success-set-stop":                     replay.Status(201, `"name":"marketplace.A1PA6795UKMFR9"`),
+		"success-lift-stop":                    replay.Status(200, `"lifted":true`),
+		"failure-unknown-stop":                 replay.Status(404, "No such stop stands"),
+		"failure-global-stop":                  replay.Status(400, "scope is tenant"),
+		"failure-no-key":                       replay.Status(401, `"reference"`),
+		"failure-no-file-name":                 replay.Status(400, "?file=prices.csv"),
+		"failure-not-a-price-file":             replay.Status(400, `"detail"`),
+		"failure-wrong-token":                  replay.Status(404, "There is no such plan"),
+		"failure-no-idempotency-key":           replay.Status(400, "Idempotency-Key"),
+		"failure-stop-of-a-foreign-connection": replay.Status(404, "There is no such connection"),
+		"failure-missing-batch":                replay.Status(404, "There is no such batch"),
+		"failure-foreign-offers":               replay.Status(404, "There is no such connection"),
 	})
 }
 

@@ -30,7 +30,7 @@ type command struct {
 }
 
 func commands() []command {
-	return []command{ledgerVerify()}
+	return []command{ledgerVerify(), stopGlobal()}
 }
 
 // errVerdict is bad news that was already printed as the answer.

@@ -18,6 +18,18 @@ type Clock interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
+// WithDeadline is context.WithDeadline by the given clock: the deadline is a
+// time of that clock. A virtual clock takes part with a method WithDeadline of
+// its own; with any other one the time left is measured by the machine.
+func WithDeadline(ctx context.Context, c Clock, at time.Time) (context.Context, context.CancelFunc) {
+	if v, ok := c.(interface {
+		WithDeadline(context.Context, time.Time) (context.Context, context.CancelFunc)
+	}); ok {
+		return v.WithDeadline(ctx, at)
+	}
+	return context.WithTimeout(ctx, at.Sub(c.Now()))
+}
+
 // Real is the machine's clock.
 type Real struct{}
 

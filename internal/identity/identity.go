@@ -31,13 +31,15 @@ const (
 	ExportsRead      Scope = "exports:read"
 	ExportsWrite     Scope = "exports:write"
 	LedgerRead       Scope = "ledger:read"
+	StopsRead        Scope = "stops:read"
+	StopsWrite       Scope = "stops:write"
 )
 
 // Scopes lists all scopes.
 func Scopes() []Scope {
 	return []Scope{
 		ConnectionsRead, ConnectionsWrite, OffersRead, PlansRead, PlansWrite,
-		BatchesRead, BatchesWrite, ExportsRead, ExportsWrite, LedgerRead,
+		BatchesRead, BatchesWrite, ExportsRead, ExportsWrite, LedgerRead, StopsRead, StopsWrite,
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
@@ -73,7 +71,7 @@ func (e *Engine) Apply(ctx context.Context, t tenant.ID, id string) error {
 	}
 	if b.State == Staging {
 		stop := e.Clock.Now().Add(e.Config.withDefaults().Slice)
-		for c := range b.Rows {
+		for _, c := range b.connections() {
 			done, err := e.stageConnection(ctx, t, &b, c, stop)
 			if err != nil {
 				return err
@@ -88,7 +86,7 @@ func (e *Engine) Apply(ctx context.Context, t tenant.ID, id string) error {
 	}
 	// Also reached when the commit was done by an earlier run that died here.
 	if b.State == Sending {
-		for c := range b.Rows {
+		for _, c := range b.connections() {
 			if err := e.Bell.Ring(ctx, Doorbell{Kind: KindLane, Tenant: t, Connection: c, Trace: b.trace}, 0); err != nil {
 				return err
 			}
@@ -123,16 +121,11 @@ func (e *Engine) stageConnection(ctx context.Context, t tenant.ID, b *Batch, c p
 // cursor moves repeats all of it with the same result.
 func (e *Engine) stageChunk(ctx context.Context, t tenant.ID, b *Batch, c price.ConnectionID, from int64, rows []Row) error {
 	staged := make([]bool, len(rows))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(stagers)
-	for i := range rows {
-		g.Go(func() error {
-			ok, err := e.stage(gctx, t, b.ID, c, rows[i])
-			staged[i] = ok
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	err := e.beside(ctx, len(rows), func(ctx context.Context, i int) (err error) {
+		staged[i], err = e.stage(ctx, t, b.ID, c, rows[i])
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("lane: stage: %w", err)
 	}
 	var kept, moved []Row
@@ -161,7 +154,7 @@ func (e *Engine) stageChunk(ctx context.Context, t tenant.ID, b *Batch, c price.
 	if from == 0 {
 		cond = store.Missing(stagedAttr(c))
 	}
-	_, err := e.DB.Update(ctx, t, store.Offers, batchKey(b.ID), store.Update{
+	_, err = e.DB.Update(ctx, t, store.Offers, batchKey(b.ID), store.Update{
 		Set: map[string]any{stagedAttr(c): mustJSON(next)}, Add: map[string]int64{aMoved: int64(len(moved))},
 		If: []store.Cond{store.Eq(aBatchState, string(Staging)), cond},
 	})
@@ -172,6 +165,36 @@ func (e *Engine) stageChunk(ctx context.Context, t tenant.ID, b *Batch, c price.
 	b.stagedTo[c], b.chunks[c] = next.To, next.Chunks
 	b.Moved += int64(len(moved))
 	return nil
+}
+
+// beside runs call for 0 to n-1, at most stagers at a time, and returns the first
+// error once all that were begun have ended. No further one is begun after it.
+func (e *Engine) beside(ctx context.Context, n int, call func(context.Context, int) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	f := e.flightFor(stagers)
+	var first error
+	for begun, open := 0, 0; open > 0 || (begun < n && first == nil); {
+		if begun < n && first == nil && open < stagers {
+			i := begun
+			f.Go(func() func() {
+				err := call(ctx, i)
+				return func() {
+					if first == nil && err != nil {
+						first = err
+						stop()
+					}
+				}
+			})
+			begun, open = begun+1, open+1
+			continue
+		}
+		if end, ok := f.Wait(context.WithoutCancel(ctx), e.Clock.Now().Add(time.Hour)); ok {
+			open--
+			end()
+		}
+	}
+	return first
 }
 
 // stage writes what the batch wants into the offer item, if the offer is still
@@ -265,7 +288,10 @@ func (e *Engine) commit(ctx context.Context, t tenant.ID, b *Batch) error {
 	// the sweep finds.
 	writes := make([]store.Write, 0, len(b.Rows)+1)
 	set := map[string]any{aBatchState: string(Sending)}
-	for c := range b.Rows {
+	for _, c := range b.connections() {
+		if err := register(ctx, e.DB, t, c); err != nil {
+			return err
+		}
 		if err := e.Bell.Announce(ctx, Doorbell{Kind: KindLane, Tenant: t, Connection: c}); err != nil {
 			return err
 		}

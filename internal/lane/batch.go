@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +87,9 @@ type Batch struct {
 	chunks   map[price.ConnectionID][]int64
 	trace    string
 }
+
+// connections lists the batch's connections, in the same order every time.
+func (b *Batch) connections() []price.ConnectionID { return slices.Sorted(maps.Keys(b.Rows)) }
 
 // batchesPK groups all batches of a tenant: they are few, and listed together.
 const batchesPK = "batches"

@@ -22,7 +22,7 @@ type driver struct {
 	account amazon.Account
 	markets []price.MarketplaceID
 	guards  price.Guards
-	flight  flight
+	flight  Flight
 	log     *slog.Logger
 
 	send, read *pacer
@@ -41,8 +41,9 @@ type driver struct {
 	rung      int64 // rings as of the last renewal
 	markerSeq int64
 
-	parked string // why the lane must stop until a person acts
-	fatal  error  // why the loop must stop
+	stops  standing // as last read
+	parked string   // why the lane must stop until a person acts
+	fatal  error    // why the loop must stop
 	stats  Stats
 }
 
@@ -111,7 +112,18 @@ func (d *driver) open(ctx context.Context) error {
 	if d.guards, err = d.e.Guards(ctx, d.lease.tenant); err != nil {
 		return fmt.Errorf("lane: guards: %w", err)
 	}
+	if err := d.readStops(ctx); err != nil {
+		return err
+	}
 	return d.reload(ctx)
+}
+
+func (d *driver) readStops(ctx context.Context) error {
+	stops, err := Stops{DB: d.e.DB}.List(ctx, d.lease.tenant)
+	if err == nil {
+		d.obey(stops)
+	}
+	return err
 }
 
 // reload looks up the lane's work. The rings are read before the work, so that
@@ -250,6 +262,9 @@ func (d *driver) next(now time.Time) time.Time {
 		if at, ok := d.sendable(w); ok {
 			consider(later(at, d.send.ready(now)))
 		}
+		if d.halted(w) || len(w.stopped) > 0 {
+			consider(now.Add(stopWait))
+		}
 	}
 	if at := d.nextRead(); !at.IsZero() {
 		consider(later(at, d.read.ready(now)))
@@ -269,6 +284,11 @@ func (d *driver) keepLease(ctx context.Context, now time.Time) error {
 		return err
 	}
 	d.renewAt = now.Add(d.cfg.Lease / 3)
+	if len(d.stops) > 0 {
+		if err := d.readStops(ctx); err != nil {
+			return err
+		}
+	}
 	if rung != d.rung {
 		return d.reload(ctx)
 	}

@@ -108,7 +108,9 @@ type Engine struct {
 	// NewOwner returns a new unique name for a lease owner.
 	NewOwner func() string
 
-	newFlight func(limit int) flight // tests and simulations put their own here
+	// NewFlight returns what runs at most limit calls at a time; nil is one
+	// goroutine per call. A simulation puts its own scheduler here.
+	NewFlight func(limit int) Flight
 }
 
 // Stats is what one drive of a lane did.
@@ -154,9 +156,9 @@ func (e *Engine) Drive(ctx context.Context, t tenant.ID, c price.ConnectionID) (
 	return dr.stats, err
 }
 
-func (e *Engine) flightFor(limit int) flight {
-	if e.newFlight != nil {
-		return e.newFlight(limit)
+func (e *Engine) flightFor(limit int) Flight {
+	if e.NewFlight != nil {
+		return e.NewFlight(limit)
 	}
 	return newParallel(e.Clock, limit)
 }

@@ -24,6 +24,8 @@ func Events(r store.Record) []ledger.Event {
 		return batchEvents(r)
 	case strings.HasPrefix(r.Key.PK, "lane#") && strings.HasPrefix(r.Key.SK, workPrefix):
 		return sentEvents(r)
+	case r.Key.PK == stopPK:
+		return stopEvents(r)
 	case strings.HasPrefix(r.Key.PK, "lane#") && r.Key.SK == "lane":
 		return laneEvents(r)
 	}

@@ -7,11 +7,11 @@ import (
 	"pricemanager/internal/clock"
 )
 
-// flight runs calls beside the lane's loop and hands their results back to it,
+// Flight runs calls beside the lane's loop and hands their results back to it,
 // so that the loop alone owns the lane's state and needs no lock. It is the only
 // place of the engine where anything runs at the same time: a simulation puts
 // its own scheduler here.
-type flight interface {
+type Flight interface {
 	// Go runs call, and later hands what it returns to Wait.
 	Go(call func() (apply func()))
 	// Wait returns the next result, or false once until has come or ctx ends.
@@ -25,7 +25,7 @@ type parallel struct {
 	results chan func()
 }
 
-var _ flight = (*parallel)(nil)
+var _ Flight = (*parallel)(nil)
 
 // newParallel returns a flight for at most limit calls at a time.
 func newParallel(c clock.Clock, limit int) *parallel {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pricemanager/internal/amazon"
+	"pricemanager/internal/clock"
 	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 )
@@ -143,7 +144,7 @@ func (d *driver) step(ctx context.Context, call func(context.Context) (func(), e
 	j.open = true
 	d.inFlight++
 	d.flight.Go(func() func() {
-		sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 25*time.Second)
+		sctx, cancel := clock.WithDeadline(context.WithoutCancel(ctx), d.e.Clock, d.e.Clock.Now().Add(25*time.Second))
 		defer cancel()
 		apply, err := call(sctx)
 		return func() {

@@ -2,11 +2,13 @@ package lane
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"pricemanager/internal/amazon"
+	"pricemanager/internal/clock"
 	"pricemanager/internal/price"
 )
 
@@ -38,14 +40,14 @@ func (d *driver) launchRead(ctx context.Context, now time.Time) bool {
 func (d *driver) waiting() map[price.MarketplaceID][]*row {
 	out := map[price.MarketplaceID][]*row{}
 	for _, w := range d.works {
-		for _, r := range w.rows {
-			if !r.readAt.IsZero() {
+		for i := w.j.Low; i < w.j.High; i++ { // in order, so that ties are decided the same way every time
+			if r := w.rows[i]; r != nil && !r.readAt.IsZero() {
 				out[r.Marketplace] = append(out[r.Marketplace], r)
 			}
 		}
 	}
 	for _, rows := range out {
-		slices.SortFunc(rows, func(a, b *row) int { return a.readAt.Compare(b.readAt) })
+		slices.SortStableFunc(rows, func(a, b *row) int { return a.readAt.Compare(b.readAt) })
 	}
 	return out
 }
@@ -74,7 +76,9 @@ func (d *driver) nextRead() (at time.Time) {
 // dueRows picks up to 20 rows of one marketplace to read now.
 func (d *driver) dueRows(now time.Time) []*row {
 	var best []*row
-	for _, rows := range d.waiting() {
+	waiting := d.waiting()
+	for _, m := range slices.Sorted(maps.Keys(waiting)) {
+		rows := waiting[m]
 		if !ripe(rows).After(now) && (best == nil || rows[0].readAt.Before(best[0].readAt)) {
 			best = rows
 		}
@@ -101,7 +105,7 @@ func (d *driver) readBack(ctx context.Context, rows []*row, now time.Time) {
 	d.stats.Reads++
 	market := rows[0].Marketplace
 	d.flight.Go(func() func() {
-		rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.SendDeadline)
+		rctx, cancel := clock.WithDeadline(context.WithoutCancel(ctx), d.e.Clock, d.e.Clock.Now().Add(d.cfg.SendDeadline))
 		defer cancel()
 		found, call, err := d.fetch(rctx, market, rows)
 		seen := make([]sight, len(rows))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pricemanager/internal/amazon"
+	"pricemanager/internal/clock"
 	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 )
@@ -25,6 +26,9 @@ func (d *driver) launchSend(ctx context.Context, now time.Time) (bool, error) {
 		return false, nil
 	}
 	for _, w := range d.works {
+		if d.halted(w) {
+			continue
+		}
 		if len(w.ready) == 0 && w.hasMore(d.cfg.Window) {
 			if err := d.announce(ctx, w); err != nil {
 				return false, err
@@ -50,6 +54,8 @@ func (d *driver) pick(w *work, now time.Time) *row {
 		switch {
 		case picked != nil || d.busy[r.key].After(now):
 			kept = append(kept, r)
+		case d.stops.blocks(d.lease.conn, r.Marketplace, w.j.Batch):
+			w.holdBack(r)
 		case now.Add(minSend).After(r.notAfter):
 			w.again = append(w.again, r)
 		default:
@@ -146,6 +152,10 @@ func (d *driver) admit(ctx context.Context, r *row, rec record, now time.Time) (
 			return false, nil
 		}
 	}
+	if d.stops.blocks(d.lease.conn, r.Marketplace, r.w.j.Batch) {
+		r.w.holdBack(r)
+		return false, nil
+	}
 	r.staged, r.old = staged, rec.Known
 	decision, findings := d.guards.Check(rec.Offer, r.Edit, now)
 	if decision != price.Held && decision != price.Refused {
@@ -191,7 +201,13 @@ func (d *driver) patch(ctx context.Context, r *row, now time.Time) {
 	deadline := earlier(r.notAfter, now.Add(d.cfg.SendDeadline))
 	d.flight.Go(func() func() {
 		// The slice may end while the call is open; its answer is still wanted.
-		sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline.Sub(now))
+		sctx, cancel := clock.WithDeadline(context.WithoutCancel(ctx), d.e.Clock, deadline)
+		// The kill switches are read before every single request.
+		stops, err := Stops{DB: d.e.DB}.List(sctx, d.lease.tenant)
+		if err != nil || standing(stops).blocks(d.lease.conn, r.Marketplace, r.w.j.Batch) {
+			cancel()
+			return func() { d.notSent(ctx, r, stops, err) }
+		}
 		sub, err := d.e.Listings.Patch(sctx, d.account, amazon.Patch{
 			Marketplace: r.Marketplace, SKU: r.SKU, Edit: r.Edit,
 		})
@@ -202,8 +218,27 @@ func (d *driver) patch(ctx context.Context, r *row, now time.Time) {
 		if v.state != "" {
 			ok, werr = d.settle(context.WithoutCancel(ctx), r, v)
 		}
-		return func() { d.answered(ctx, r, sub.Call, v, out, err, ok, werr) }
+		return func() {
+			d.obey(stops)
+			d.answered(ctx, r, sub.Call, v, out, err, ok, werr)
+		}
 	})
+}
+
+// notSent takes back a row that a stop forbade at the last moment, or for which
+// the stops could not be read.
+func (d *driver) notSent(ctx context.Context, r *row, stops []Stop, err error) {
+	delete(d.busy, r.key)
+	d.stats.Sent--
+	if err != nil {
+		d.log.ErrorContext(ctx, "stops cannot be read, nothing is sent", "error", err.Error())
+		r.w.ready = append([]*row{r}, r.w.ready...)
+		now := d.e.Clock.Now()
+		d.send.block(now, now.Add(time.Second))
+		return
+	}
+	d.obey(stops)
+	r.w.holdBack(r)
 }
 
 // judge turns Amazon's answer into the verdict to write. No verdict state means

@@ -19,6 +19,7 @@ type work struct {
 	rows    map[int64]*row // Low <= index < High
 	ready   []*row         // announced, not yet launched
 	again   []*row         // to be announced (once more) before they may be sent
+	stopped []*row         // held back by a stop
 	chunk   int            // loaded row file, -1 for none
 	loaded  []Row
 	dirty   bool
@@ -170,6 +171,9 @@ func (w *work) hasMore(window int64) bool {
 // sendable returns from when a row of the batch may be sent, Amazon's budget
 // aside; the zero time is at once.
 func (d *driver) sendable(w *work) (at time.Time, ok bool) {
+	if d.halted(w) {
+		return time.Time{}, false
+	}
 	for i, r := range w.ready {
 		if until := d.busy[r.key]; i == 0 || until.Before(at) {
 			at, ok = until, true
@@ -199,11 +203,15 @@ func (w *work) advance() {
 // sent, so that the next owner may send them at once.
 func (w *work) withdraw() {
 	for _, r := range w.ready {
-		for i := range w.j.Intents {
-			if w.j.Intents[i].Row == r.index {
-				w.j.Intents[i].NotAfter = 0
-				w.dirty = true
-			}
+		w.unsent(r)
+	}
+}
+
+func (w *work) unsent(r *row) {
+	for i := range w.j.Intents {
+		if w.j.Intents[i].Row == r.index {
+			w.j.Intents[i].NotAfter = 0
+			w.dirty = true
 		}
 	}
 }

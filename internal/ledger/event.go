@@ -44,6 +44,9 @@ const (
 	ChangeHeld        Type = "change.held"
 	ChangeRefused     Type = "change.refused"
 
+	StopSet    Type = "stop.set"
+	StopLifted Type = "stop.lifted"
+
 	LaneParked  Type = "lane.parked"
 	LaneResumed Type = "lane.resumed"
 
@@ -80,7 +83,7 @@ func Types() []Type {
 		PlanCreated, BatchCreated, BatchActivated, BatchRefused, BatchCompleted,
 		ChangeDesired, ChangeSent, ChangeAccepted, ChangeObserved, ChangeRejected, ChangeUnknown,
 		ChangeUnconfirmed, ChangeSuperseded, ChangeHeld, ChangeRefused,
-		LaneParked, LaneResumed,
+		StopSet, StopLifted, LaneParked, LaneResumed,
 		ConnectionStarted, ConnectionAuthorised, ConnectionReauthorise, ConnectionClosed,
 		ImportStarted, ImportCompleted, ImportFailed,
 		ExportRequested, ExportCompleted, ExportFailed,

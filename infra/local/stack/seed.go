@@ -52,7 +52,8 @@ func (s *Stack) seed(ctx context.Context) error {
 	path := filepath.Join(s.state, keyFile)
 	if text, err := os.ReadFile(path); err == nil {
 		old := secret.New(strings.TrimSpace(string(text)))
-		if _, err := keys.Authenticate(ctx, old); err == nil {
+		// A key from before a scope was added is replaced.
+		if p, err := keys.Authenticate(ctx, old); err == nil && len(p.Scopes) == len(identity.Scopes()) {
 			s.APIKey = old
 			return nil
 		}
