@@ -86,6 +86,8 @@ func (h *handler) message(ctx context.Context, m runtime.Message) error {
 	h.app.Metrics.Emit(map[metrics.Dim]string{metrics.Kind: string(bell.Kind)},
 		metrics.Count("PricesSent", s.Sent), metrics.Count("PricesAccepted", s.Accepted), metrics.Count("PricesObserved", s.Observed),
 		metrics.Count("Throttled", s.Throttled), metrics.Count("ReadBacks", s.Reads), metrics.Millis("DriveTime", h.app.Clock.Now().Sub(start)))
+	// Without a dimension of its own, so that an alarm can watch it.
+	h.app.Metrics.Emit(nil, metrics.Count("PricesUnconfirmed", s.Unconfirmed), metrics.Count("CredentialsRefused", s.Refused))
 	return err
 }
 

@@ -56,7 +56,7 @@ func (h *handler) createBatch(ctx context.Context, r *web.Request) (*web.Respons
 	if err != nil {
 		return nil, err
 	}
-	return web.JSON(http.StatusAccepted, h.showBatch(b))
+	return h.answerBatch(ctx, r, http.StatusAccepted, b)
 }
 
 func newBatchID(random io.Reader) (string, error) {
@@ -82,7 +82,15 @@ type batchDoc struct {
 	ETASeconds int64 `json:"etaSeconds"`
 }
 
-func (h *handler) showBatch(b lane.Batch) batchDoc {
+func (h *handler) answerBatch(ctx context.Context, r *web.Request, status int, b lane.Batch) (*web.Response, error) {
+	visible, err := h.visible(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	return web.JSON(status, showBatch(b, visible))
+}
+
+func showBatch(b lane.Batch, visible time.Duration) batchDoc {
 	d := batchDoc{ID: b.ID, State: b.State, Plan: b.Plan, File: b.File, Reason: b.Reason, CreatedAt: b.Created, Counts: b.Counts}
 	var left int64
 	for c, n := range b.Rows {
@@ -93,7 +101,7 @@ func (h *handler) showBatch(b lane.Batch) batchDoc {
 	case lane.Staging, lane.Sending:
 		// Connections send side by side, each at Amazon's rate; then the last
 		// price takes its time to show.
-		d.ETASeconds = left/plan.Rate + int64(h.cfg.Visibility/time.Second)
+		d.ETASeconds = left/plan.Rate + int64((visible+time.Second-1)/time.Second)
 	case lane.Done, lane.Refused:
 		d.FinishedAt = &b.Finished
 	}
@@ -105,7 +113,7 @@ func (h *handler) getBatch(ctx context.Context, r *web.Request) (*web.Response, 
 	if err != nil {
 		return nil, missingBatch(err)
 	}
-	return web.JSON(http.StatusOK, h.showBatch(b))
+	return h.answerBatch(ctx, r, http.StatusOK, b)
 }
 
 func missingBatch(err error) error {

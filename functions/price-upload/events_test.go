@@ -155,6 +155,8 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 		"success-apply":                        replay.Status(202, `"state":"staging"`),
 		"success-batch":                        replay.Status(200, `"state":"sending"`),
 		"success-batch-rows":                   replay.Status(200, `"state":"desired"`),
+		"success-rollback":                     replay.Status(201, `"file":"rollback of `),
+		"failure-rollback-of-a-missing-batch":  replay.Status(404, "There is no such batch"),
 		"success-stops":                        replay.Status(200, `"name":"tenant"`),
 		"success-set-stop":                     replay.Status(201, `"name":"marketplace.A1PA6795UKMFR9"`),
 		"success-lift-stop":                    replay.Status(200, `"lifted":true`),

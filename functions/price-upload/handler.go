@@ -72,6 +72,7 @@ func (h *handler) routes() []web.Route {
 		{Method: http.MethodPost, Pattern: "/batches", Scope: identity.BatchesWrite, Handler: h.createBatch},
 		{Method: http.MethodGet, Pattern: "/batches/{id}", Scope: identity.BatchesRead, Handler: h.getBatch},
 		{Method: http.MethodGet, Pattern: "/batches/{id}/rows", Scope: identity.BatchesRead, Handler: h.batchRows},
+		{Method: http.MethodPost, Pattern: "/batches/{id}/rollback", Scope: identity.PlansWrite, Handler: h.rollback},
 		{Method: http.MethodGet, Pattern: "/stops", Scope: identity.StopsRead, Handler: h.listStops},
 		{Method: http.MethodPost, Pattern: "/stops", Scope: identity.StopsWrite, Handler: h.setStop},
 		{Method: http.MethodDelete, Pattern: "/stops/{name}", Scope: identity.StopsWrite, Handler: h.liftStop},

@@ -27,6 +27,13 @@ type offerDoc struct {
 	Prices      price.Prices        `json:"prices"`
 	ReadAt      *time.Time          `json:"readAt,omitempty"`
 	Change      *changeDoc          `json:"change,omitempty"`
+	Drift       *driftDoc           `json:"drift,omitempty"`
+}
+
+// driftDoc says that somebody else changed the prices at Amazon.
+type driftDoc struct {
+	Was       price.Prices `json:"was"`
+	NoticedAt time.Time    `json:"noticedAt"`
 }
 
 type changeDoc struct {
@@ -59,6 +66,9 @@ func (h *handler) listOffers(ctx context.Context, r *web.Request) (*web.Response
 	for i, v := range views {
 		items[i] = offerDoc{Connection: v.Key.Connection, Marketplace: v.Key.Marketplace, SKU: v.Key.SKU, ASIN: v.ASIN, Title: v.Title,
 			Quantity: v.Quantity, Automated: v.Automated, Prices: v.Known, ReadAt: given(v.ReadAt)}
+		if v.Drift != nil {
+			items[i].Drift = &driftDoc{Was: *v.Drift, NoticedAt: v.DriftAt}
+		}
 		if c := v.Change; c != nil {
 			items[i].Change = &changeDoc{Batch: c.Batch, State: c.State, At: given(c.At), Issue: c.Issue}
 		}

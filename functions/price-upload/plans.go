@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pricemanager/internal/fault"
+	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/pricefile"
@@ -62,6 +63,10 @@ func (h *handler) createPlan(ctx context.Context, r *web.Request) (*web.Response
 	if err != nil {
 		return nil, err
 	}
+	visible, err := h.visible(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	id, err := plan.NewID(h.random)
 	if err != nil {
 		return nil, err
@@ -69,12 +74,35 @@ func (h *handler) createPlan(ctx context.Context, r *web.Request) (*web.Response
 	p, err := h.plans.Create(ctx, plan.Input{
 		ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: name, Content: r.Body, Marketplace: market, Policy: policy,
 		Guards: price.DefaultGuards(), // every tenant's, so far
-		Now:    h.app.Clock.Now(), Connections: connections, Visibility: h.cfg.Visibility,
+		Now:    h.app.Clock.Now(), Connections: connections, Visibility: visible,
 	}, h.offers)
 	if err != nil {
 		return nil, err
 	}
 	return web.JSON(http.StatusCreated, showPlan(p))
+}
+
+// measuredEnough is how many prices of a marketplace must have been seen before
+// its own figure stands in for the configured one.
+const measuredEnough = 100
+
+// visible is how long the slowest of the tenant's marketplaces takes to show 99
+// of 100 prices: as measured, else as configured.
+func (h *handler) visible(ctx context.Context, t tenant.ID) (time.Duration, error) {
+	measured, err := lane.Visibilities(ctx, h.db, t)
+	if err != nil {
+		return 0, err
+	}
+	var most time.Duration
+	for _, v := range measured {
+		if v.Measured >= measuredEnough {
+			most = max(most, v.P99)
+		}
+	}
+	if most == 0 {
+		most = h.cfg.Visibility
+	}
+	return most, nil
 }
 
 // serving says which connection serves which marketplace. Two seller accounts

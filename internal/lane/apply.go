@@ -189,7 +189,7 @@ func (e *Engine) beside(ctx context.Context, n int, call func(context.Context, i
 			begun, open = begun+1, open+1
 			continue
 		}
-		if end, ok := f.Wait(context.WithoutCancel(ctx), e.Clock.Now().Add(time.Hour)); ok {
+		if end, ok := f.Wait(context.WithoutCancel(ctx), forever); ok {
 			open--
 			end()
 		}

@@ -41,6 +41,9 @@ type driver struct {
 	rung      int64 // rings as of the last renewal
 	markerSeq int64
 
+	delays   map[price.MarketplaceID]delays // accepted -> visible, as kept
+	measured map[price.MarketplaceID]delays // and as measured by this worker
+
 	stops  standing // as last read
 	parked string   // why the lane must stop until a person acts
 	fatal  error    // why the loop must stop
@@ -61,14 +64,16 @@ func (e *Engine) newDriver(cfg Config, l *lease, left laneState) *driver {
 	// One token is never used: it absorbs the jitter between our clock and the
 	// arrival of requests at Amazon, which would else be answered by a 429.
 	burst := max(cfg.Burst-1, 1)
-	return &driver{
+	d := &driver{
 		e: e, cfg: cfg, lease: l, flight: e.flightFor(cfg.InFlight),
 		log:  e.Log.With("tenant", string(l.tenant), "connection", string(l.conn)),
 		send: newPacer(rate, burst, min(tokens, burst), now),
 		read: newPacer(rate, burst, 0, now),
-		busy: map[price.OfferKey]time.Time{}, known: map[string]bool{}, committed: map[string]bool{}, visible: cfg.Settle,
+		busy: map[price.OfferKey]time.Time{}, measured: map[price.MarketplaceID]delays{}, known: map[string]bool{}, committed: map[string]bool{}, visible: cfg.Settle,
 		rung: l.rung, renewAt: now.Add(cfg.Lease / 3), parked: left.parked,
 	}
+	d.inherit(left.seats, now)
+	return d
 }
 
 // run is the lane's loop. It leaves the lane properly whatever happens, unless
@@ -111,6 +116,9 @@ func (d *driver) open(ctx context.Context) error {
 	}
 	if d.guards, err = d.e.Guards(ctx, d.lease.tenant); err != nil {
 		return fmt.Errorf("lane: guards: %w", err)
+	}
+	if d.delays, err = loadDelays(ctx, d.e.DB, d.lease.tenant); err != nil {
+		return err
 	}
 	if err := d.readStops(ctx); err != nil {
 		return err
@@ -179,6 +187,9 @@ func (d *driver) work(ctx context.Context, end time.Time) (time.Time, error) {
 		if err := d.keepLease(ctx, now); err != nil {
 			return time.Time{}, err
 		}
+		if err := d.keepSeats(ctx, now); err != nil {
+			return time.Time{}, err
+		}
 		if err := d.checkpoint(ctx, now); err != nil {
 			return time.Time{}, err
 		}
@@ -201,7 +212,7 @@ func (d *driver) work(ctx context.Context, end time.Time) (time.Time, error) {
 		case d.inFlight == 0 && next.Sub(now) > d.patience():
 			return next, nil
 		}
-		until := earlier(d.renewAt, end)
+		until := earlier(earlier(d.renewAt, d.seatsAt(now)), end)
 		if stopping {
 			until = d.renewAt
 		}
@@ -331,6 +342,12 @@ func (d *driver) leave(ctx context.Context, wait time.Time) error {
 				return err
 			}
 		}
+	}
+	for m, fresh := range d.measured {
+		if err := saveDelays(ctx, d.e.DB, d.lease.tenant, m, fresh); err != nil {
+			d.log.WarnContext(ctx, "visibility not saved", "error", err.Error())
+		}
+		delete(d.measured, m)
 	}
 	if err := d.lease.release(ctx, d.e.DB, d.send, now, wait, d.parked); err != nil {
 		return err

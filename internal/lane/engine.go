@@ -116,7 +116,9 @@ type Engine struct {
 // Stats is what one drive of a lane did.
 type Stats struct {
 	Sent, Accepted, Observed, Throttled, Reads int64
-	Handed                                     bool // work was left and the lane rung again
+	Unconfirmed                                int64 // accepted and never seen
+	Refused                                    int64 // calls for which Amazon refused our own credentials
+	Handed                                     bool  // work was left and the lane rung again
 }
 
 // Handle does what a doorbell rings for. A nil error means that the message is

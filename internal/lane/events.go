@@ -85,7 +85,11 @@ func offerEvents(r store.Record) []ledger.Event {
 	}
 	observed := now.change != nil && now.change.State == Observed && (old.change == nil || old.change.State != Observed || old.change.Batch != now.change.Batch)
 	if !observed && !now.ReadAt.IsZero() && (old.ReadAt.IsZero() || len(fieldsThatDiffer(old.Known, now.Known)) > 0) {
-		add(ledger.OfferImported, &Change{}, old.Known, now.Known)
+		typ := ledger.OfferImported
+		if r.Old != nil && r.New.Int(aDriftAt) != r.Old.Int(aDriftAt) {
+			typ = ledger.OfferDrifted // changed at Amazon by somebody else
+		}
+		add(typ, &Change{}, old.Known, now.Known)
 	}
 	return out
 }

@@ -19,6 +19,9 @@ type Flight interface {
 	Wait(ctx context.Context, until time.Time) (apply func(), ok bool)
 }
 
+// forever is an until that never comes.
+var forever = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+
 // parallel is the flight of real life: one goroutine per call.
 type parallel struct {
 	clock   clock.Clock
@@ -43,6 +46,14 @@ func (p *parallel) Wait(ctx context.Context, until time.Time) (func(), bool) {
 	case f := <-p.results:
 		return f, true
 	default:
+	}
+	if until.Equal(forever) {
+		select {
+		case f := <-p.results:
+			return f, true
+		case <-ctx.Done():
+			return nil, false
+		}
 	}
 	d := until.Sub(p.clock.Now())
 	if d <= 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,6 +174,40 @@ func TestARevokedConnectionParksTheLaneAndLosesNothing(t *testing.T) {
 	})
 }
 
+func TestRefusedCredentialsOfOursStopEverybodyAndLoseNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var refused atomic.Bool
+		refused.Store(true)
+		var calls atomic.Int64
+		w.shop.script = func(amazon.Patch, int) (bool, error) {
+			calls.Add(1)
+			if refused.Load() {
+				return false, &amazon.Error{Op: "token", Status: http.StatusUnauthorized, Code: "invalid_client"}
+			}
+			return true, nil
+		}
+		w.apply("bat_a", "19.00", w.stock(30)...)
+		w.pump(20 * time.Minute)
+		stops, err := w.stops().List(t.Context(), "t_somebodyelse")
+		if err != nil || len(stops) != 1 || stops[0].Scope != ScopeGlobal {
+			t.Fatalf("stops of another tenant: %v, %v; want the global one", stops, err)
+		}
+		if n := calls.Load(); n > 2 {
+			t.Errorf("%d calls with refused credentials", n)
+		}
+		refused.Store(false)
+		if err := w.stops().Lift(t.Context(), store.Directory, "operator:ann", Stop{Scope: ScopeGlobal}); err != nil {
+			t.Fatal(err)
+		}
+		w.pump(10 * time.Minute)
+		if b := w.batch("bat_a"); b.State != Done || b.Counts[Observed] != 30 {
+			t.Errorf("batch %s with %v, want 30 observed", b.State, b.Counts)
+		}
+	})
+}
+
 func TestANewerBatchSupersedesWhatWasNotSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -304,6 +339,36 @@ func TestAnImportAskedForWhileOneEndsIsDone(t *testing.T) {
 		w.pump(5 * time.Minute)
 		if w.books.imports != 2 || w.books.imported != 2 {
 			t.Errorf("%d imports, the last of %d offers; want 2 of 2", w.books.imports, w.books.imported)
+		}
+	})
+}
+
+func TestAPriceChangedOutsideIsNoticedAndNotOverwrittenSilently(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		skus := w.stock(1)
+		w.apply("bat_a", "19.00", skus...)
+		w.pump(5 * time.Minute)
+		w.apply("bat_b", "18.00", skus...) // planned on 19.00
+		w.put(skus[0], price.Prices{Our: eur("25.00")})
+		w.pump(5 * time.Minute)
+		if b := w.batch("bat_b"); b.State != Refused {
+			t.Errorf("a batch planned on the old price is %s, want refused", b.State)
+		}
+		w.wantPrices("25.00", skus...)
+		views, _, err := NewOffers(w.db).Page(t.Context(), seller, conn, "", "", 10)
+		if err != nil || len(views) != 1 || views[0].Drift == nil || *views[0].Drift.Our != *eur("19.00") || views[0].DriftAt.IsZero() {
+			t.Fatalf("%+v, %v; want the drift from 19.00", views, err)
+		}
+		if n := w.events()[ledger.OfferDrifted]; n != 1 {
+			t.Errorf("%d drift events, want 1", n)
+		}
+		w.apply("bat_c", "24.00", skus...) // planned on what it is now
+		w.pump(5 * time.Minute)
+		views, _, err = NewOffers(w.db).Page(t.Context(), seller, conn, "", "", 10)
+		if err != nil || views[0].Drift != nil {
+			t.Errorf("%+v, %v; our own change ends the drift", views, err)
 		}
 	})
 }

@@ -32,6 +32,7 @@ type lease struct {
 	fence  int64
 	until  time.Time
 	rung   int64 // rings seen when the work was last looked up
+	seats  seats // hold on the application's budget; goes to the next owner
 }
 
 // laneState is what the last owner left in the lane item.
@@ -41,6 +42,7 @@ type laneState struct {
 	tokensAt time.Time
 	rate     float64
 	parked   string
+	seats    seats
 }
 
 // acquire takes the lane if nobody holds it, or fails with store.ErrConflict.
@@ -54,7 +56,7 @@ func acquire(ctx context.Context, db store.DB, t tenant.ID, c price.ConnectionID
 	it, err := db.Update(ctx, t, store.Offers, laneKey(c), store.Update{
 		Set:    map[string]any{aOwner: owner, aUntil: store.Millis(now.Add(life))},
 		Add:    map[string]int64{aFence: 1},
-		Remove: []string{aTokensAt, aWaitUntil},
+		Remove: []string{aTokensAt, aWaitUntil, aSeats},
 		If: []store.Cond{
 			store.AnyOf(store.Missing(aUntil), store.Lt(aUntil, store.Millis(now))),
 			store.AnyOf(store.Missing(aFence), store.Eq(aFence, old.Int(aFence))),
@@ -69,6 +71,9 @@ func acquire(ctx context.Context, db store.DB, t tenant.ID, c price.ConnectionID
 	if _, ok := old.Attrs[aTokensAt]; ok {
 		st.clean, st.tokensAt = true, old.Time(aTokensAt)
 		st.tokens, st.rate = float64(old.Int(aSendTokens))/1000, float64(old.Int(aRate))/1000
+		if err := unmarshal(old.Bytes(aSeats), &st.seats); err != nil {
+			return nil, laneState{}, err
+		}
 	}
 	return &lease{tenant: t, conn: c, owner: owner, fence: it.Int(aFence), until: now.Add(life), rung: it.Int(aRung)}, st, nil
 }
@@ -104,6 +109,7 @@ func (l *lease) release(ctx context.Context, db store.DB, p *pacer, now, waitUnt
 		Set: map[string]any{
 			aUntil: int64(0), aTokensAt: store.Millis(now),
 			aSendTokens: int64(p.tokens * 1000), aRate: int64(p.rate * 1000),
+			aSeats: mustJSON(l.seats),
 		},
 		If: l.mine(),
 	}

@@ -54,6 +54,7 @@ const (
 	aBatch, aRow, aEdit, aOld                   = "batch", "row", "edit", "old"
 	aState, aStateAt, aChange, aSubmission      = "st", "stat", "dv", "sub"
 	aIssue, aFence, aReadBy                     = "issue", "fence", "ttlms"
+	aDrift, aDriftAt                            = "drift", "driftat"
 	aNextBatch, aNextRow, aNextEdit             = "nb", "nrow", "nedit"
 )
 
@@ -228,6 +229,10 @@ func (s *Offers) records(ctx context.Context, t tenant.ID, keys []price.OfferKey
 type View struct {
 	price.Offer
 	Change *Change
+	// Drift is what the prices were before somebody else changed them at Amazon;
+	// nil when nobody did since our last change.
+	Drift   *price.Prices
+	DriftAt time.Time // when that was noticed
 }
 
 // Page lists offers of one connection, at most limit, in a stable order;
@@ -255,7 +260,13 @@ func (s *Offers) Page(ctx context.Context, t tenant.ID, c price.ConnectionID, m 
 			if err != nil {
 				return nil, "", err
 			}
-			v := View{Offer: r.Offer, Change: r.change}
+			v := View{Offer: r.Offer, Change: r.change, DriftAt: it.Time(aDriftAt)}
+			if b := it.Bytes(aDrift); b != nil {
+				v.Drift = &price.Prices{}
+				if err := unmarshal(b, v.Drift); err != nil {
+					return nil, "", err
+				}
+			}
 			if r.staged != nil {
 				v.Change = r.staged
 			}
@@ -309,9 +320,19 @@ func (s *Offers) Learn(ctx context.Context, t tenant.ID, rd Read) error {
 	if known {
 		up.If = append(up.If, store.Eq(aVersion, old.Version))
 	}
-	if !known || len(fieldsThatDiffer(old.Known, rd.Prices)) > 0 || old.ReadAt.IsZero() {
+	differs := len(fieldsThatDiffer(old.Known, rd.Prices)) > 0
+	if !known || differs || old.ReadAt.IsZero() {
 		set[aKnown] = mustJSON(rd.Prices)
 		up.Add = map[string]int64{aVersion: 1}
+	}
+	late := false // our own change, given up as unconfirmed, shows after all
+	if c := old.change; c != nil {
+		late, _ = c.Edit.Met(rd.Prices)
+	}
+	if differs && !late && !old.ReadAt.IsZero() {
+		// Nobody of ours did this. The version moves, so that rows planned on the
+		// old price are held; what it was is kept for the seller to see.
+		set[aDrift], set[aDriftAt] = mustJSON(old.Known), store.Millis(rd.Begun)
 	}
 	_, err = s.db.Update(ctx, t, store.Offers, offerKey(rd.Key), up)
 	if errors.Is(err, store.ErrConflict) {

@@ -10,6 +10,7 @@ type pacer struct {
 	tokens  float64
 	at      time.Time // when tokens was right
 	blocked time.Time // nothing before this, after a 429
+	slots   slots     // this lane's part of the application's budget
 }
 
 // newPacer starts with the given tokens: the burst after a rest, none when it
@@ -33,16 +34,14 @@ func (p *pacer) ready(now time.Time) time.Time {
 		// Rounded up to the next microsecond, so that the token is whole by then.
 		at = now.Add(time.Duration((1-p.tokens)/p.rate*float64(time.Second)) + time.Microsecond)
 	}
-	if p.blocked.After(at) {
-		return p.blocked
-	}
-	return at
+	return p.slots.ready(later(at, p.blocked))
 }
 
 // take uses a token; call it only once ready says so.
 func (p *pacer) take(now time.Time) {
 	p.refill(now)
 	p.tokens--
+	p.slots.take(now)
 }
 
 // follow adopts the rate that Amazon states, in requests per second. The burst

@@ -182,9 +182,10 @@ func (d *driver) seen(ctx context.Context, r *row, s sight, now time.Time) {
 		if r.state == Accepted {
 			// A moving average, so that the first look comes when it is worth it.
 			d.visible += (s.took - d.visible) / 8
+			d.took(r.Marketplace, s.took)
 		}
 		r.set(Observed)
-	case r.state == Unknown && now.Sub(r.notAfter) >= d.cfg.UnknownFor && r.lost <= 1:
+	case r.state == Unknown && now.Sub(r.notAfter) >= d.unknownFor(r.Marketplace) && r.lost <= 1:
 		// Had the lost send taken effect it would show by now: send once more.
 		r.w.again = append(r.w.again, r)
 	case now.Sub(r.first) >= d.cfg.ConfirmWithin:
@@ -207,6 +208,7 @@ func (d *driver) giveUp(ctx context.Context, r *row) {
 	case !ok:
 		r.set(Superseded)
 	default:
+		d.stats.Unconfirmed++
 		d.log.ErrorContext(ctx, "price unconfirmed", "alarm", "unconfirmed", "marketplace", string(r.Marketplace), "sku", string(r.SKU))
 		r.set(Unconfirmed)
 	}

@@ -156,7 +156,7 @@ func (d *driver) admit(ctx context.Context, r *row, rec record, now time.Time) (
 		r.w.holdBack(r)
 		return false, nil
 	}
-	r.staged, r.old = staged, rec.Known
+	r.staged, r.old, r.kind = staged, rec.Known, rec.ProductType
 	decision, findings := d.guards.Check(rec.Offer, r.Edit, now)
 	if decision != price.Held && decision != price.Refused {
 		return true, nil
@@ -209,7 +209,7 @@ func (d *driver) patch(ctx context.Context, r *row, now time.Time) {
 			return func() { d.notSent(ctx, r, stops, err) }
 		}
 		sub, err := d.e.Listings.Patch(sctx, d.account, amazon.Patch{
-			Marketplace: r.Marketplace, SKU: r.SKU, Edit: r.Edit,
+			Marketplace: r.Marketplace, SKU: r.SKU, ProductType: r.kind, Edit: r.Edit,
 		})
 		cancel()
 		v, out := judge(sub, err)
@@ -315,12 +315,23 @@ func (d *driver) postpone(ctx context.Context, r *row, now time.Time, out amazon
 	}
 }
 
-// park stops the lane until a person has acted. No change is lost: rows stay
-// announced or desired and go on when the lane is unparked.
+// park stops sending until a person has acted. No change is lost: rows stay
+// announced or desired and go on when that was done.
+//
+// When Amazon refuses the seller's authorisation, the lane is parked until the
+// seller has connected again. When it refuses our own credentials, no lane can
+// send anything: a global stop is set, and an operator is paged, who lifts it.
 func (d *driver) park(ctx context.Context, out amazon.Outcome, err error) {
 	if out == amazon.Operator {
-		d.parked = "our credentials at Amazon are refused; an operator was told"
-		d.log.ErrorContext(ctx, "amazon refuses our credentials", "alarm", "operator", "reason", publicText(err))
+		d.stats.Refused++
+		d.log.ErrorContext(ctx, "amazon refuses our credentials, everything is stopped", "alarm", "operator", "reason", publicText(err))
+		stop := Stop{Scope: ScopeGlobal, Actor: system, Reason: "Amazon refuses our credentials: " + publicText(err), Since: d.e.Clock.Now()}
+		serr := Stops{DB: d.e.DB, Bell: d.e.Bell}.Set(context.WithoutCancel(ctx), store.Directory, stop)
+		if serr != nil {
+			d.parked = "our credentials at Amazon are refused"
+			return
+		}
+		d.obey(append(d.stops, stop))
 		return
 	}
 	d.parked = "the seller has to authorise the connection again"

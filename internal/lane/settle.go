@@ -71,6 +71,7 @@ func (d *driver) outcome(r *row, staged bool, old price.Prices, v verdict) store
 		up.Remove = append(up.Remove, aIssue)
 	}
 	if v.read != nil {
+		up.Remove = append(up.Remove, aDrift, aDriftAt)
 		up.Set[aKnown], up.Set[aReadAt] = mustJSON(*v.read), store.Millis(v.readAt)
 		up.Add[aVersion] = 1
 	}

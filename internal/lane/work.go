@@ -35,6 +35,7 @@ type row struct {
 	state    State
 	staged   bool         // the offer item still has it as staged
 	old      price.Prices // what the offer showed before
+	kind     string       // Amazon's product type, "" when not known
 	attempt  int          // sends announced: 1 is the first, more follow lost answers
 	lost     int          // sends of this worker that got no answer
 	notAfter time.Time

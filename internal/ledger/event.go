@@ -26,6 +26,7 @@ type Type string
 const (
 	OfferImported Type = "offer.imported" // a price was read from Amazon for the first time or anew
 	OfferRemoved  Type = "offer.removed"  // Amazon no longer lists it
+	OfferDrifted  Type = "offer.drifted"  // a price was changed at Amazon by somebody else
 
 	PlanCreated    Type = "plan.created"
 	BatchCreated   Type = "batch.created"
@@ -79,7 +80,7 @@ var types = func() map[Type]bool {
 // Types lists every type.
 func Types() []Type {
 	return []Type{
-		OfferImported, OfferRemoved,
+		OfferImported, OfferRemoved, OfferDrifted,
 		PlanCreated, BatchCreated, BatchActivated, BatchRefused, BatchCompleted,
 		ChangeDesired, ChangeSent, ChangeAccepted, ChangeObserved, ChangeRejected, ChangeUnknown,
 		ChangeUnconfirmed, ChangeSuperseded, ChangeHeld, ChangeRefused,

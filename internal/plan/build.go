@@ -36,7 +36,7 @@ func build(ctx context.Context, in Input, offers Lookup, put func(name string, b
 	if err := in.check(); err != nil {
 		return Header{}, "", err
 	}
-	file, err := pricefile.Open(in.Content, in.Marketplace)
+	file, err := in.source()
 	if err != nil {
 		return Header{}, "", err
 	}
@@ -53,6 +53,13 @@ func build(ctx context.Context, in Input, offers Lookup, put func(name string, b
 		return Header{}, "", err
 	}
 	return b.finish()
+}
+
+func (in Input) source() (source, error) {
+	if in.Restore != nil {
+		return restores(in.Restore), nil
+	}
+	return pricefile.Open(in.Content, in.Marketplace)
 }
 
 func (in Input) check() error {
@@ -73,7 +80,7 @@ type parsed struct {
 
 type builder struct {
 	in      Input
-	file    *pricefile.File
+	file    source
 	offers  Lookup
 	pending []parsed
 
@@ -86,7 +93,7 @@ type builder struct {
 	newLane  func(price.ConnectionID) *writer
 }
 
-func newBuilder(in Input, file *pricefile.File, offers Lookup, put func(string, []byte) error) *builder {
+func newBuilder(in Input, file source, offers Lookup, put func(string, []byte) error) *builder {
 	return &builder{
 		in: in, file: file, offers: offers,
 		markets: map[price.MarketplaceID]*Counts{}, risk: map[price.Currency]price.Money{},

@@ -45,6 +45,10 @@ func (b *builder) judge(p *parsed, known map[price.OfferKey]price.Offer) Row {
 			"The seller account has no offer with this SKU in this marketplace.", "Correct the SKU, or import the catalogue again."})
 	}
 	offer.Key, r.Version = r.Key, offer.Version
+	if rows, ok := b.file.(restores); ok && rows.moved(b.n-1, offer.Version) {
+		return finish(price.Refused, Finding{CodeNotRestored, "", string(p.row.SKU),
+			"The offer changed while the rollback was being planned.", "Ask for the rollback again."})
+	}
 	changed := p.row.Edit.Changed(offer.Known)
 	if offer.ReadAt.IsZero() {
 		changed = p.row.Edit.Touched() // nothing is known that could be equal

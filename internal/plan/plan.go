@@ -49,11 +49,13 @@ type Lookup interface {
 
 // Input is what a plan is made of.
 type Input struct {
-	ID          string // made by NewID
-	Tenant      tenant.ID
-	Actor       string // who asked, for the ledger
-	File        string // the name that the seller gave the file
-	Content     []byte
+	ID      string // made by NewID
+	Tenant  tenant.ID
+	Actor   string // who asked, for the ledger
+	File    string // the name that the seller gave the file
+	Content []byte
+	// Restore makes the plan of a rollback, in place of Content.
+	Restore     []Restore
 	Marketplace price.MarketplaceID // for rows that name none, "" for none
 	Policy      Policy
 	Guards      price.Guards

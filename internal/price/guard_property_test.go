@@ -197,3 +197,16 @@ func TestPercentagesAreExactForEveryAmount(t *testing.T) {
 }
 
 func rat(n int64) *big.Rat { return new(big.Rat).SetInt64(n) }
+
+func TestTheInverseOfAnEditTakesItBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		_, o, e := drawCase(t)
+		back := e.Inverse(o.Known).Apply(e.Apply(o.Known))
+		for _, f := range price.Fields() {
+			if !back.EqualField(f, o.Known) {
+				t.Fatalf("%s is %s, was %s", f, back.Text(f), o.Known.Text(f))
+			}
+		}
+	})
+}

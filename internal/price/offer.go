@@ -184,6 +184,20 @@ func (e Edit) Only(fields []Field) Edit {
 	return out
 }
 
+// Inverse returns the edit that takes this one back: every field it touches gets
+// the value that it has in old, or is cleared when it had none.
+func (e Edit) Inverse(old Prices) Edit {
+	var out Edit
+	for _, f := range e.Touched() {
+		if old.Has(f) {
+			out.Set.CopyField(f, old)
+		} else {
+			out.Clear = append(out.Clear, f)
+		}
+	}
+	return out
+}
+
 // Met reports whether every field that the edit touches has the wanted value
 // in p, and names the ones that have not.
 func (e Edit) Met(p Prices) (bool, []Field) {

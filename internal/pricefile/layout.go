@@ -18,7 +18,7 @@ type Column struct {
 
 // Layout says how a file is understood, for the seller to check.
 type Layout struct {
-	Separator  string   `json:"separator"`  // "tab", "semicolon", "comma" or "pipe"
+	Separator  string   `json:"separator"`  // "tab", "semicolon", "comma" or "pipe"; "none" when there was no file
 	HeaderLine int      `json:"headerLine"` // lines above it are template notes and not rows
 	Columns    []Column `json:"columns"`
 

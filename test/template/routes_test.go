@@ -21,6 +21,7 @@ func routes() []route {
 		{"POST", "/batches", "price-upload"},
 		{"GET", "/batches/{id}", "price-upload"},
 		{"GET", "/batches/{id}/rows", "price-upload"},
+		{"POST", "/batches/{id}/rollback", "price-upload"},
 		{"GET", "/stops", "price-upload"},
 		{"POST", "/stops", "price-upload"},
 		{"DELETE", "/stops/{name}", "price-upload"},

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"net/http"
+
+	"pricemanager/internal/fault"
+	"pricemanager/internal/plan"
+	"pricemanager/internal/price"
+	"pricemanager/internal/web"
+)
+
+// rollback plans the way back from a batch: the prices before it, only where
+// the price at Amazon is still the one that the batch wrote. It is a plan like
+// any other: judged by the same guards, shown, and applied by its token.
+func (h *handler) rollback(ctx context.Context, r *web.Request) (*web.Response, error) {
+	undo, err := h.batches.Undo(ctx, r.Tenant, r.Params["id"])
+	if err != nil {
+		return nil, missingBatch(err)
+	}
+	if len(undo) == 0 {
+		return nil, fault.New(fault.Conflict, "batch-empty", "The batch has no rows yet. Try again when it is being sent.")
+	}
+	visible, err := h.visible(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	id, err := plan.NewID(h.random)
+	if err != nil {
+		return nil, err
+	}
+	in := plan.Input{ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: "rollback of " + r.Params["id"], Policy: plan.SkipBadRows,
+		Guards: price.DefaultGuards(), Now: h.app.Clock.Now(), Connections: map[price.MarketplaceID]price.ConnectionID{}, Visibility: visible,
+		Restore: make([]plan.Restore, len(undo))}
+	for i, u := range undo {
+		in.Connections[u.Row.Marketplace] = u.Connection
+		in.Restore[i] = plan.Restore{Line: u.Line, Marketplace: u.Row.Marketplace, SKU: u.Row.SKU, Edit: u.Edit, Version: u.Version, Skip: u.Skip}
+	}
+	p, err := h.plans.Create(ctx, in, h.offers)
+	if err != nil {
+		return nil, err
+	}
+	return web.JSON(http.StatusCreated, showPlan(p))
+}

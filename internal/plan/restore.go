@@ -1,0 +1,69 @@
+package plan
+
+import (
+	"iter"
+
+	"pricemanager/internal/price"
+	"pricemanager/internal/pricefile"
+)
+
+// CodeNotRestored: the row of a rollback whose price is no longer the one that
+// the batch wrote.
+const CodeNotRestored = "not-restored"
+
+// Restore is one row of a rollback: what would undo one row of a batch, or why
+// it is not undone.
+type Restore struct {
+	Line        int // in the file of the batch
+	Marketplace price.MarketplaceID
+	SKU         price.SKU
+	Edit        price.Edit
+	Version     int64  // of the offer whose price was compared
+	Skip        string // why the row stays as it is, "" to restore it
+}
+
+// source is where the rows of a plan come from.
+type source interface {
+	Rows() iter.Seq2[pricefile.Row, []pricefile.RowError]
+	Layout() pricefile.Layout
+	Column(price.Field) string
+	SKUColumn() string
+	MarketplaceColumn() string
+}
+
+var (
+	_ source = (*pricefile.File)(nil)
+	_ source = restores(nil)
+)
+
+// restores are the rows of a rollback as the source of a plan: there is no
+// file, and columns have the names of the fields.
+type restores []Restore
+
+func (rs restores) Rows() iter.Seq2[pricefile.Row, []pricefile.RowError] {
+	return func(yield func(pricefile.Row, []pricefile.RowError) bool) {
+		for _, r := range rs {
+			row := pricefile.Row{Line: r.Line, SKU: r.SKU, Marketplace: r.Marketplace, Edit: r.Edit}
+			var errs []pricefile.RowError
+			if r.Skip != "" {
+				errs = []pricefile.RowError{{Line: r.Line, Value: string(r.SKU), Code: CodeNotRestored, Reason: r.Skip,
+					Fix: "Look at the offer's price now; set it by a price file if it is wrong."}}
+			}
+			if !yield(row, errs) {
+				return
+			}
+		}
+	}
+}
+
+func (restores) Layout() pricefile.Layout {
+	return pricefile.Layout{Separator: "none", Columns: []pricefile.Column{}}
+}
+func (restores) Column(f price.Field) string { return string(f) }
+func (restores) SKUColumn() string           { return "sku" }
+func (restores) MarketplaceColumn() string   { return "marketplace" }
+
+// moved reports whether an offer is no longer the one that a rollback compared.
+func (rs restores) moved(n int64, version int64) bool {
+	return n < int64(len(rs)) && rs[n].Version != version
+}
