@@ -4,7 +4,7 @@ GO ?= go
 LOCAL := .local/bin/local
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .local/bin/golangci-lint-$(GOLANGCI_VERSION)
-FUNCTIONS := oauth token-broker price-upload price-sync audit-stream gdpr-export scheduler
+FUNCTIONS := oauth token-broker price-upload price-sync audit-stream gdpr-export scheduler amazon-events
 
 # The same source gives the same bytes: no paths, no debug information, no RPC.
 LAMBDA_FLAGS := -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w'
@@ -71,7 +71,7 @@ $(GOLANGCI):
 	@mv .local/bin/golangci-lint $@
 
 # `sam build` makes each function through these (BuildMethod makefile).
-.PHONY: build-OAuth build-TokenBroker build-PriceUpload build-PriceSync build-AuditStream build-GdprExport build-Scheduler
+.PHONY: build-OAuth build-TokenBroker build-PriceUpload build-PriceSync build-AuditStream build-GdprExport build-Scheduler build-AmazonEvents
 build-OAuth: ; $(call lambda,oauth)
 build-TokenBroker: ; $(call lambda,token-broker)
 build-PriceUpload: ; $(call lambda,price-upload)
@@ -79,6 +79,7 @@ build-PriceSync: ; $(call lambda,price-sync)
 build-AuditStream: ; $(call lambda,audit-stream)
 build-GdprExport: ; $(call lambda,gdpr-export)
 build-Scheduler: ; $(call lambda,scheduler)
+build-AmazonEvents: ; $(call lambda,amazon-events)
 
 define lambda
 $(LAMBDA_ENV) $(GO) build $(LAMBDA_FLAGS) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(1)

@@ -101,3 +101,17 @@ func (s *Service) MarkReauthorise(ctx context.Context, a amazon.Account, reason 
 	}
 	return nil
 }
+
+// Owner returns the tenant and the connection that a seller account belongs to.
+// It is for notifications of Amazon, which name a seller and no tenant; an
+// account that nobody has connected is ErrNotFound.
+func (s *Service) Owner(ctx context.Context, r price.Region, seller string) (tenant.ID, price.ConnectionID, error) {
+	it, err := s.DB.Get(ctx, store.Directory, store.Connections, claimKey(r, seller))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", "", ErrNotFound
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("connect: owner: %w", err)
+	}
+	return tenant.ID(it.Str(aTenant)), price.ConnectionID(it.Str(aConnection)), nil
+}

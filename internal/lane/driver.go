@@ -30,6 +30,7 @@ type driver struct {
 	known      map[string]bool // batches whose work is loaded or finished
 	committed  map[string]bool // batches known to be committed
 	imp        *importJob      // nil: nothing to import
+	notices    []notice        // listings to look at, because Amazon said so
 	// busy says until when a patch of an offer may be on the wire: the far future
 	// while its answer is awaited, the intent's notAfter when the answer was lost.
 	// No other patch of that offer is sent before.
@@ -162,6 +163,9 @@ func (d *driver) reload(ctx context.Context) error {
 		d.known[batch] = true
 		d.insert(w)
 	}
+	if err := d.openNotices(ctx); err != nil {
+		return err
+	}
 	return d.openImport(ctx)
 }
 
@@ -252,6 +256,9 @@ func (d *driver) launch(ctx context.Context, now time.Time) (bool, error) {
 	}
 	read := d.launchRead(ctx, now)
 	if !read {
+		read = d.launchNotices(ctx, now)
+	}
+	if !read {
 		read, err = d.launchImport(ctx, now)
 	}
 	return sent || read, err
@@ -279,6 +286,9 @@ func (d *driver) next(now time.Time) time.Time {
 	}
 	if at := d.nextRead(); !at.IsZero() {
 		consider(later(at, d.read.ready(now)))
+	}
+	if len(d.notices) > 0 {
+		consider(d.read.ready(now))
 	}
 	if d.imp != nil {
 		consider(d.imp.next(d.read.ready(now)))
@@ -356,7 +366,7 @@ func (d *driver) leave(ctx context.Context, wait time.Time) error {
 	case d.parked != "":
 		d.log.ErrorContext(ctx, "lane parked", "reason", d.parked)
 		return nil
-	case len(d.works) == 0 && d.imp == nil:
+	case len(d.works) == 0 && d.imp == nil && len(d.notices) == 0:
 		return closeMarker(ctx, d.e.DB, d.doorbell(), d.markerSeq)
 	}
 	d.stats.Handed = true

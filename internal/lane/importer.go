@@ -279,6 +279,20 @@ func (d *driver) importLines(ctx context.Context) ([]catalogueLine, error) {
 
 // readLines reads SKUs of the catalogue and keeps what Amazon shows.
 func (d *driver) readLines(ctx context.Context, m price.MarketplaceID, lines []catalogueLine, begun time.Time) (func(), error) {
+	known, call, err := d.learn(ctx, m, lines, begun)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		d.read.follow(call.RateLimit)
+		d.imp.State.Next += int64(len(lines))
+		d.imp.State.Known += known
+	}, nil
+}
+
+// learn reads up to 20 SKUs of one marketplace, keeps what Amazon shows, and
+// returns how many it showed.
+func (d *driver) learn(ctx context.Context, m price.MarketplaceID, lines []catalogueLine, begun time.Time) (known int64, call amazon.Call, err error) {
 	rows := make([]*row, len(lines))
 	for i, l := range lines {
 		rows[i] = &row{Row: Row{SKU: l.SKU, Marketplace: m}}
@@ -289,16 +303,15 @@ func (d *driver) readLines(ctx context.Context, m price.MarketplaceID, lines []c
 		found, err = nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return 0, call, err
 	}
 	offers := NewOffers(d.e.DB)
-	var known int64
 	for _, l := range lines {
 		key := price.OfferKey{Connection: d.lease.conn, Marketplace: m, SKU: l.SKU}
 		f := found[l.SKU]
 		if f == nil {
 			if err := offers.Listed(ctx, d.lease.tenant, key, l); err != nil {
-				return nil, err
+				return known, call, err
 			}
 			continue
 		}
@@ -308,13 +321,9 @@ func (d *driver) readLines(ctx context.Context, m price.MarketplaceID, lines []c
 			rd.Title = l.Title
 		}
 		if err := offers.Learn(ctx, d.lease.tenant, rd); err != nil {
-			return nil, err
+			return known, call, err
 		}
 		known++
 	}
-	return func() {
-		d.read.follow(call.RateLimit)
-		d.imp.State.Next += int64(len(lines))
-		d.imp.State.Known += known
-	}, nil
+	return known, call, nil
 }

@@ -12,13 +12,14 @@ import (
 
 // want are the limits that each function was made for: seconds and MB.
 var want = map[string]struct{ timeout, memory int }{
-	"oauth":        {29, 256},
-	"token-broker": {15, 256},
-	"price-upload": {29, 512},
-	"price-sync":   {75, 512},
-	"audit-stream": {60, 512},
-	"gdpr-export":  {120, 512},
-	"scheduler":    {60, 256},
+	"oauth":         {29, 256},
+	"token-broker":  {15, 256},
+	"price-upload":  {29, 512},
+	"price-sync":    {75, 512},
+	"audit-stream":  {60, 512},
+	"gdpr-export":   {120, 512},
+	"scheduler":     {60, 256},
+	"amazon-events": {15, 256},
 }
 
 func number(t *testing.T, v any) int {
@@ -92,7 +93,8 @@ var variables = map[string][]string{
 		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "TABLE_LEDGER", "TABLE_PRIVACY", "TABLE_KEYS",
 		"BUCKET_FILES", "BUCKET_EXPORTS", "KMS_DATA_KEY", "SECRET_PEPPER", "SECRET_LEDGER_SIGNER", "QUEUE_PRIVACY",
 	},
-	"scheduler": {"TABLE_OFFERS", "TABLE_LEDGER", "BUCKET_ARCHIVE", "SECRET_LEDGER_SIGNER", "QUEUE_DOORBELL"},
+	"amazon-events": {"TABLE_OFFERS", "TABLE_CONNECTIONS", "QUEUE_DOORBELL"},
+	"scheduler":     {"TABLE_OFFERS", "TABLE_LEDGER", "BUCKET_ARCHIVE", "SECRET_LEDGER_SIGNER", "QUEUE_DOORBELL"},
 }
 
 func TestEnvironmentsAreComplete(t *testing.T) {

@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
 	"pricemanager/infra/local/localaws"
 	"pricemanager/infra/local/stack"
 )
@@ -107,6 +110,11 @@ func TestTheProductRunsOnTheRolesOfItsTemplate(t *testing.T) {
 		b := call(t, s, http.MethodGet, "/batches/"+batch["id"].(string), "", http.StatusOK)
 		return b["state"] == "done" && b["counts"].(map[string]any)["observed"] == 1.0
 	})
+	out, err := lambda.NewFromConfig(s.Config()).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(s.Function("amazon-events")),
+		Payload: []byte(`{"detail":{"NotificationType":"LISTINGS_ITEM_STATUS_CHANGE","Payload":{"SellerId":"A1SELLER","MarketplaceId":"A1PA6795UKMFR9","Sku":"SKU-1"}}}`)})
+	if err != nil || out.FunctionError != nil || !strings.Contains(string(out.Payload), `"noticed"`) {
+		t.Errorf("a notification of Amazon is answered %s, %v", out.Payload, err)
+	}
 	before := call(t, s, http.MethodGet, "/ledger", "", http.StatusOK)["size"].(float64)
 	if before == 0 {
 		t.Error("the ledger is empty")

@@ -1,0 +1,39 @@
+// Command amazon-events is the Lambda function that hears Amazon's listing
+// notifications from EventBridge.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"pricemanager/internal/connect"
+	"pricemanager/internal/lane"
+	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/trace"
+	"pricemanager/internal/store/dynamo"
+	"pricemanager/internal/store/sqs"
+)
+
+func main() { runtime.Main(run) }
+
+func run(ctx context.Context) error {
+	var cfg config
+	app, err := runtime.Open(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	aws, err := app.AWS(ctx)
+	if err != nil {
+		return err
+	}
+	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
+	h := &handler{
+		app: app, connections: &connect.Service{DB: db, Clock: app.Clock},
+		bell: lane.Bell{DB: db, Now: app.Clock.Now, Trace: trace.Header,
+			Queue: sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header))},
+	}
+	app.Start(runtime.JSON(h.event))
+	return nil
+}
