@@ -66,6 +66,7 @@ func (e *PortBusyError) Error() string {
 // Cloud is a running local AWS.
 type Cloud struct {
 	endpoint string
+	port     int
 	process  *leash.Process
 	scratch  string
 
@@ -108,7 +109,7 @@ func start(ctx context.Context, python string, o Options) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cloud{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port), scratch: scratch}
+	c := &Cloud{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port), port: port, scratch: scratch}
 	// Asked back from the health page: proves that the answer comes from the
 	// process started here and not from a stranger on the same port.
 	mark := rand.Text()
@@ -190,6 +191,9 @@ func (c *Cloud) answers(ctx context.Context, mark string) bool {
 	}
 	return json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&health) == nil && health.Edition == mark
 }
+
+// Port is where the server listens on this machine.
+func (c *Cloud) Port() int { return c.port }
 
 // Endpoint is the URL of every AWS service of this cloud.
 func (c *Cloud) Endpoint() string { return c.endpoint }

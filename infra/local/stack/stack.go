@@ -113,6 +113,9 @@ func (s *Stack) up(ctx context.Context, o Options) (err error) {
 	if err := s.openState(o.StateDir); err != nil {
 		return err
 	}
+	if o.AWSPort, err = choosePort(s.state, o.AWSPort); err != nil {
+		return err
+	}
 	o.Log = &inTurn{w: o.Log}
 	// The front's address first: consent comes back to it, so the fake Amazon and
 	// the functions have to know it.
@@ -138,6 +141,9 @@ func (s *Stack) up(ctx context.Context, o Options) (err error) {
 	}
 	archives, err := s.start(ctx, o, template)
 	if err != nil {
+		return err
+	}
+	if err := keepPort(s.state, s.cloud.Port()); err != nil {
 		return err
 	}
 	s.Outputs, err = deploy.Deploy(ctx, s.Config(), deploy.Stack{

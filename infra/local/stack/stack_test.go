@@ -140,6 +140,9 @@ func TestAStackComesBackAsItWasLeft(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := stack.Up(t.Context(), stack.Options{StateDir: dir, AWSPort: 1}); err == nil || !strings.Contains(err.Error(), "AWS_PORT=") {
+		t.Errorf("another port for the same state: %v, want the port that it needs", err)
+	}
 	again := up(t, stack.Options{StateDir: dir, Speed: 100})
 	if again.APIKey.Reveal() != first.APIKey.Reveal() {
 		t.Error("the API key is another one")
@@ -151,6 +154,10 @@ func TestAStackComesBackAsItWasLeft(t *testing.T) {
 	call(t, again, http.MethodPost, "/connections", `{"region":"NA"}`, http.StatusCreated)
 	eventually(t, "the ledger hears of what happens after the restart", func() bool {
 		return call(t, again, http.MethodGet, "/ledger", "", http.StatusOK)["size"].(float64) == recorded+1
+	})
+	export := call(t, again, http.MethodPost, "/exports", "{}", http.StatusAccepted)
+	eventually(t, "the queues deliver after the restart", func() bool {
+		return call(t, again, http.MethodGet, "/exports/"+export["id"].(string), "", http.StatusOK)["state"] == "done"
 	})
 	info, err := os.Stat(again.KeyFile())
 	if err != nil || info.Mode().Perm() != 0o600 {
