@@ -49,7 +49,8 @@ type handler struct {
 // listingEvents are the notifications that may mean another price. They carry
 // none: they only have the listing read early.
 var listingEvents = map[string]bool{
-	"LISTINGS_ITEM_STATUS_CHANGE": true, "LISTINGS_ITEM_ISSUES_CHANGE": true, "LISTINGS_ITEM_MFN_QUANTITY_CHANGE": true,
+	// Amazon's schema has CHANGED where its subscription type and example say CHANGE.
+	"LISTINGS_ITEM_STATUS_CHANGE": true, "LISTINGS_ITEM_STATUS_CHANGED": true, "LISTINGS_ITEM_ISSUES_CHANGE": true, "LISTINGS_ITEM_MFN_QUANTITY_CHANGE": true,
 }
 
 // errMalformed is a notification without what it must have.

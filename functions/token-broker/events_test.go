@@ -80,6 +80,15 @@ func TestRecordedRequestsForTokensAreAnswered(t *testing.T) {
 				t.Error("the refresh token is still there")
 			}
 		},
+		"success-grantless": func(t *testing.T, out json.RawMessage, err error) {
+			if a := read(t, out, err); !strings.HasPrefix(a.AccessToken, "Atza|") || a.ExpiresAt.IsZero() {
+				t.Errorf("answer %s", out)
+			}
+			if names := r.vault.Names(); len(names) != 2 {
+				t.Errorf("the vault holds %v", names)
+			}
+		},
+		"failure-rotation-scope":    refused(""),
 		"failure-unknown-code":      refused("invalid_grant"),
 		"failure-no-authorisation":  refused(""),
 		"failure-unknown-operation": refused(""),

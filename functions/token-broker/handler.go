@@ -57,6 +57,8 @@ func (h *handler) do(ctx context.Context, r wire.Request) (amazon.Token, error) 
 		return h.broker.Exchange(ctx, r.Tenant, r.Connection, r.Grant, secret.New(r.Code), r.RedirectURI)
 	case wire.Access:
 		return h.broker.Access(ctx, amazon.Account{Tenant: r.Tenant, Connection: r.Connection, Grant: r.Grant})
+	case wire.Grantless:
+		return h.broker.Grantless(ctx, r.Scope)
 	case wire.Discard:
 		return amazon.Token{}, h.broker.Discard(ctx, r.Tenant, r.Connection, r.Grant)
 	}

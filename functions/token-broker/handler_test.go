@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"pricemanager/internal/amazon"
 	"pricemanager/internal/clock"
 	"pricemanager/internal/connect"
 	"pricemanager/internal/price"
@@ -60,6 +61,7 @@ func newRig(t *testing.T) *rig {
 	}
 	h := &handler{log: slog.New(slog.NewJSONHandler(&r.log, nil)), broker: connect.NewBroker(connect.BrokerOptions{
 		Vault: r.vault, Static: secret.NewCached(r.vault, now, time.Hour), LWAKey: "lwa", Prefix: "p/", LWA: lwa, Clock: now, Random: rand.Reader,
+		Scopes: []amazon.Scope{amazon.ScopeNotifications},
 	})}
 	r.invoke = runtime.JSON(h.handle)
 	return r

@@ -9,6 +9,7 @@ import (
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"pricemanager/internal/amazon"
 	"pricemanager/internal/connect"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
@@ -40,6 +41,8 @@ func run(ctx context.Context) error {
 	h := &handler{log: app.Log, broker: connect.NewBroker(connect.BrokerOptions{
 		Vault: vault, Static: secret.NewCached(vault, app.Clock, 5*time.Minute), LWAKey: cfg.Secrets.LWA,
 		Prefix: cfg.Secrets.ConnectionPrefix, LWA: lwa, Clock: app.Clock, Random: rand.Reader,
+		// Not the one that rotates the client secret: nobody here does that yet.
+		Scopes: []amazon.Scope{amazon.ScopeNotifications},
 	})}
 	app.Start(runtime.JSON(h.handle))
 	return nil

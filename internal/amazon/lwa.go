@@ -28,4 +28,7 @@ type LWA interface {
 	// Refresh trades a refresh token for an access token. A refresh token that
 	// comes back replaces the one sent.
 	Refresh(ctx context.Context, c Credentials, refresh secret.Value) (Grant, error)
+	// Grantless gives an access token that speaks for the application and for no
+	// seller. There is no refresh token: it is asked for anew.
+	Grantless(ctx context.Context, c Credentials, scope Scope) (Token, error)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 	"pricemanager/internal/tenant"
 )
 
-// BrokerOptions are the parts of a Broker; all are needed.
+// BrokerOptions are the parts of a Broker; all but Scopes are needed.
 type BrokerOptions struct {
 	Vault  secret.Vault // holds the refresh tokens
 	Static *secret.Cached
@@ -26,6 +27,9 @@ type BrokerOptions struct {
 	LWA    amazon.LWA
 	Clock  clock.Clock
 	Random io.Reader
+	// Scopes are those for which grantless tokens are given. Nil gives none: such
+	// a token speaks for the application and reaches all tenants.
+	Scopes []amazon.Scope
 }
 
 // Broker is the only code that reads refresh tokens. It runs in a function of
@@ -102,6 +106,26 @@ func (b *Broker) Discard(ctx context.Context, t tenant.ID, c price.ConnectionID,
 	}
 	return b.o.Vault.Delete(ctx, name)
 }
+
+// Grantless returns an access token of the application. A scope that is not
+// among Scopes is refused without asking Amazon.
+func (b *Broker) Grantless(ctx context.Context, scope amazon.Scope) (amazon.Token, error) {
+	if !slices.Contains(b.o.Scopes, scope) {
+		return amazon.Token{}, fmt.Errorf("%w: %q", ErrScope, scope)
+	}
+	var t amazon.Token
+	err := b.withCredentials(ctx, func(cr amazon.Credentials) (err error) {
+		t, err = b.o.LWA.Grantless(ctx, cr, scope)
+		return err
+	})
+	if err != nil {
+		return amazon.Token{}, err
+	}
+	return t, nil
+}
+
+// ErrScope is returned for a grantless token that the broker does not give.
+var ErrScope = errors.New("connect: the broker gives no token of this scope")
 
 // errGone says that there is no refresh token of that number. It is a passing
 // failure: a caller that still knows the old number of a connection that was

@@ -108,6 +108,32 @@ func TestTheBrokerReachesOnlyTheConnectionItIsAskedFor(t *testing.T) {
 	w.works(alpha, c)
 }
 
+func TestAGrantlessTokenIsGivenForTheNamedScopesOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tok, err := w.broker.Grantless(t.Context(), amazon.ScopeNotifications)
+	if err != nil || tok.Access.Empty() || tok.Expires.Sub(w.clock.Now()) != time.Hour {
+		t.Errorf("got %v, %v", tok, err)
+	}
+	before := w.tokenCalls()
+	for _, scope := range []amazon.Scope{amazon.ScopeRotation, "", "sellingpartnerapi::migration"} {
+		if tok, err := w.broker.Grantless(t.Context(), scope); !errors.Is(err, connect.ErrScope) || !tok.Access.Empty() {
+			t.Errorf("%q: %v", scope, err)
+		}
+	}
+	if n := w.tokenCalls(); n != before {
+		t.Errorf("Amazon was asked %d times for what is not given", n-before)
+	}
+	w.fake.RotateSecret(secret.New("second-secret"))
+	w.fake.RotateSecret(secret.New("third-secret"))
+	if err := w.static.Put(t.Context(), lwaKey, secret.New(`{"client_id":"amzn1.client","client_secret":"third-secret"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.broker.Grantless(t.Context(), amazon.ScopeNotifications); err != nil {
+		t.Errorf("after a rotation: %v", err)
+	}
+}
+
 // lwa is a Login with Amazon that hands out a new refresh token each time.
 type lwa struct{ n int }
 
@@ -120,6 +146,10 @@ func (l *lwa) Refresh(_ context.Context, _ amazon.Credentials, r secret.Value) (
 		return amazon.Grant{}, &amazon.Error{Op: "lwa.refresh", Status: 400, Code: "invalid_grant"}
 	}
 	return l.grant(), nil
+}
+
+func (l *lwa) Grantless(context.Context, amazon.Credentials, amazon.Scope) (amazon.Token, error) {
+	return amazon.Token{}, nil
 }
 
 func (l *lwa) grant() amazon.Grant {

@@ -105,7 +105,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.broker = connect.NewBroker(connect.BrokerOptions{
 		Vault: w.vault, Static: secret.NewCached(w.static, w.clock, time.Hour), LWAKey: lwaKey, Prefix: prefix,
-		LWA: lwa, Clock: w.clock, Random: rand.Reader,
+		LWA: lwa, Clock: w.clock, Random: rand.Reader, Scopes: []amazon.Scope{amazon.ScopeNotifications},
 	})
 	w.service = &connect.Service{
 		DB: w.db, Clock: w.clock, Random: rand.Reader, Tokens: w.broker, Sellers: client, Importer: w,

@@ -33,7 +33,8 @@ type call struct {
 	body   any // sent as JSON unless nil
 }
 
-// do makes the call with the account's access token and decodes the answer into out.
+// do makes the call with the account's access token and decodes the answer into
+// out; nil wants no body.
 func (c *Client) do(ctx context.Context, a amazon.Account, in call, out any) (amazon.Call, error) {
 	if c.tokens == nil {
 		return amazon.Call{}, &amazon.Error{Op: in.op.name, Err: fmt.Errorf("%w: no token source", ErrConfig)}
@@ -78,6 +79,9 @@ func (c *Client) doWith(ctx context.Context, token secret.Value, in call, out an
 	}
 	if resp.StatusCode/100 != 2 {
 		return told, answered(in.op.name, resp, body, c.clock.Now())
+	}
+	if out == nil { // an operation whose answer has no body
+		return told, nil
 	}
 	if err := decode(body, out); err != nil {
 		return told, &amazon.Error{Op: in.op.name, Status: resp.StatusCode, RequestID: told.RequestID, Reached: true,

@@ -1,7 +1,7 @@
 // Package spapi speaks Amazon's Selling Partner API and Login with Amazon over
 // HTTP: the few operations the product uses, and no others. It implements
-// amazon.Listings and amazon.Reports, proves who a seller is, and reads the
-// listings report.
+// amazon.Listings, amazon.Reports, amazon.Feeds and amazon.Notifications, proves
+// who a seller is, and reads the listings report.
 //
 // When a call fails it returns an *amazon.Error whose Reached says whether the
 // request may have taken effect; package amazon decides what that means. The
@@ -57,7 +57,7 @@ type Client struct {
 	clock     clock.Clock
 	agent     string
 	api       *http.Client // guarded: only listed operations at listed endpoints
-	documents *http.Client // report documents, which lie elsewhere and get no token
+	documents *http.Client // guarded: documents lie elsewhere, and get no token
 	insecure  bool
 }
 
@@ -104,7 +104,7 @@ func New(o Options) (*Client, error) {
 		c.endpoints[region] = u
 	}
 	c.api = newHTTP(o.HTTP, o.Wrap, c.permitted)
-	c.documents = newHTTP(o.HTTP, o.Wrap, nil)
+	c.documents = newHTTP(o.HTTP, o.Wrap, c.permittedDocument)
 	return c, nil
 }
 

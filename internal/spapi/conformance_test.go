@@ -42,6 +42,12 @@ type world struct {
 
 func (w *world) Access(context.Context, amazon.Account) (secret.Value, error) { return w.access, nil }
 
+// Grantless asks Login with Amazon each time, as the broker does.
+func (w *world) Grantless(ctx context.Context, scope amazon.Scope) (secret.Value, error) {
+	t, err := w.lwa.Grantless(ctx, w.app, scope)
+	return t.Access, err
+}
+
 func newWorld(t *testing.T, listings ...fakeamazon.Listing) *world {
 	t.Helper()
 	w := &world{

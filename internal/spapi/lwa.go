@@ -25,7 +25,8 @@ type LWAOptions struct {
 	AllowInsecure bool                                      // plain http and other hosts; local profile only
 }
 
-// LWA trades codes and refresh tokens for access tokens. It keeps nothing. It is
+// LWA trades codes, refresh tokens and the application's own credentials for
+// access tokens. It keeps nothing. It is
 // safe for concurrent use.
 type LWA struct {
 	endpoint string
@@ -82,6 +83,14 @@ func (l *LWA) Refresh(ctx context.Context, c amazon.Credentials, refresh secret.
 	return l.post(ctx, "lwa.refresh", c, refresh, url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {refresh.Reveal()},
 	})
+}
+
+// Grantless asks for a token of the application itself.
+func (l *LWA) Grantless(ctx context.Context, c amazon.Credentials, scope amazon.Scope) (amazon.Token, error) {
+	g, err := l.post(ctx, "lwa.grantless", c, secret.Value{}, url.Values{
+		"grant_type": {"client_credentials"}, "scope": {string(scope)},
+	})
+	return g.Token, err
 }
 
 // maxTokenAnswer bounds an answer: two tokens of at most 2,048 bytes and some JSON.

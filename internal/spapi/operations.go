@@ -23,9 +23,24 @@ var (
 	opReport         = operation{"getReport", http.MethodGet, []string{"reports", "2021-06-30", "reports", "*"}}
 	opDocument       = operation{"getReportDocument", http.MethodGet, []string{"reports", "2021-06-30", "documents", "*"}}
 	opParticipations = operation{"getMarketplaceParticipations", http.MethodGet, []string{"sellers", "v1", "marketplaceParticipations"}}
+
+	opCreateFeedDocument = operation{"createFeedDocument", http.MethodPost, []string{"feeds", "2021-06-30", "documents"}}
+	opCreateFeed         = operation{"createFeed", http.MethodPost, []string{"feeds", "2021-06-30", "feeds"}}
+	opFeed               = operation{"getFeed", http.MethodGet, []string{"feeds", "2021-06-30", "feeds", "*"}}
+	opCancelFeed         = operation{"cancelFeed", http.MethodDelete, []string{"feeds", "2021-06-30", "feeds", "*"}}
+	opFeedDocument       = operation{"getFeedDocument", http.MethodGet, []string{"feeds", "2021-06-30", "documents", "*"}}
+
+	opCreateDestination  = operation{"createDestination", http.MethodPost, []string{"notifications", "v1", "destinations"}}
+	opDestinations       = operation{"getDestinations", http.MethodGet, []string{"notifications", "v1", "destinations"}}
+	opCreateSubscription = operation{"createSubscription", http.MethodPost, []string{"notifications", "v1", "subscriptions", "*"}}
+	opSubscription       = operation{"getSubscription", http.MethodGet, []string{"notifications", "v1", "subscriptions", "*"}}
 )
 
-var operations = []operation{opPatch, opGet, opSearch, opCreateReport, opReport, opDocument, opParticipations}
+var operations = []operation{
+	opPatch, opGet, opSearch, opCreateReport, opReport, opDocument, opParticipations,
+	opCreateFeedDocument, opCreateFeed, opFeed, opCancelFeed, opFeedDocument,
+	opCreateDestination, opDestinations, opCreateSubscription, opSubscription,
+}
 
 // address returns the operation's address below base with the parameters in
 // place of the stars, each percent-encoded to a single segment.

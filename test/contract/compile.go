@@ -18,6 +18,8 @@ import (
 type specFile struct {
 	Revision string    `json:"revision"`
 	APIs     []apiFile `json:"apis"`
+	// Documents are schemas by name.
+	Documents map[string]json.RawMessage `json:"documents"`
 }
 
 type apiFile struct {
@@ -193,7 +195,7 @@ func closed(v any, open bool) any {
 				properties[name] = closed(p, false)
 			}
 			out[k] = properties
-		case "allOf":
+		case "allOf", "oneOf": // their parts describe the same object as s does
 			var all []any
 			for _, part := range v.([]any) {
 				all = append(all, closed(part, true))

@@ -2,14 +2,16 @@
 // describe it, reduced to what a machine checks: paths, parameters, schemas,
 // statuses, headers and rates of the operations that the product calls. The
 // fake Amazon and the tests of the client hold every request and every answer
-// against it.
+// against it. Beside them stand the documents that travel on other ways: feeds,
+// their processing reports, and notifications.
 //
 // It is stricter than the models where silence would hide a mistake: an object
 // with declared properties has no others, a parameter or header that is not
 // declared is a violation, a member given twice is a violation. It never
 // repairs anything. It does not know the attributes of product types, which the
 // models leave open, with one exception: the shape of purchasable_offer, which
-// is written here by hand.
+// is written here by hand, as are the notifications about the application's own
+// secret, for which Amazon publishes no schema.
 //
 // spapi.json is derived by the program in derive; do not edit it.
 package contract
@@ -40,6 +42,7 @@ type Spec struct {
 	Revision   string // of the models
 	operations []*Operation
 	offer      map[OfferUse]*jsonschema.Schema
+	documents  map[string]*jsonschema.Schema
 }
 
 // Operation is one call of the API.
@@ -85,7 +88,10 @@ var load = sync.OnceValues(func() (*Spec, error) {
 		s.operations = append(s.operations, ops...)
 	}
 	var err error
-	s.offer, err = compileOffer()
+	if s.offer, err = compileOffer(); err != nil {
+		return nil, err
+	}
+	s.documents, err = compileDocuments(file.Documents)
 	return s, err
 })
 
@@ -145,6 +151,9 @@ func (op *Operation) match(segments []string) (map[string]string, bool) {
 	return params, true
 }
 
+// maxProblems bounds what an error lists: a feed can be wrong in 25,000 places.
+const maxProblems = 50
+
 // problems collects what is wrong with one message.
 type problems []string
 
@@ -153,6 +162,9 @@ func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Sprintf
 func (p problems) err(what string) error {
 	if len(p) == 0 {
 		return nil
+	}
+	if more := len(p) - maxProblems; more > 0 {
+		p = append(p[:maxProblems:maxProblems], fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Errorf("%w: %s: %s", ErrViolation, what, strings.Join(p, "; "))
 }

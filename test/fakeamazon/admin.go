@@ -20,6 +20,7 @@ import (
 //	GET    /_fake/requests?op=&seller=&sku=&after=&limit=
 //	GET    /_fake/violations
 //	GET    /_fake/effects
+//	GET    /_fake/notifications?after=
 //	POST   /_fake/sellers                                 a Seed
 //	POST   /_fake/listings?region=&seller=                a JSON array of Listing
 //	POST   /_fake/report?region=&seller=&marketplace=&fill=true   an active-listings report
@@ -55,6 +56,10 @@ func (f *Fake) adminRoutes() http.Handler {
 	})
 	get("violations", func(url.Values) (any, error) { return append([]Violation{}, f.Violations()...), nil })
 	get("effects", func(url.Values) (any, error) { return f.Effects(), nil })
+	get("notifications", func(q url.Values) (any, error) {
+		after, err := whole(q, "after")
+		return f.Notifications(after), err
+	})
 	get("faults", func(url.Values) (any, error) { return f.Faults(), nil })
 	get("listing", func(q url.Values) (any, error) {
 		l, ok := f.Listing(region(q), q.Get("seller"), price.MarketplaceID(q.Get("marketplace")), price.SKU(q.Get("sku")))

@@ -27,7 +27,10 @@ type call struct {
 	body   []byte
 	base   string // scheme and host that the client used, for links
 	drop   bool   // a fault lets the patch vanish
-	entry  *Request
+	after  func() // to do without the lock once the effect is there; may be nil
+
+	trouble *armedFault // a fault of the feed
+	entry   *Request
 }
 
 // answer is what an operation gives back. The body is marshalled; nil is none.
@@ -94,13 +97,16 @@ func (f *Fake) serveAPI(w http.ResponseWriter, r *http.Request, region price.Reg
 	f.mu.Lock()
 	met := f.faults.meet(c.entry)
 	f.mu.Unlock()
-	c.drop = met.drop != nil
+	c.drop, c.trouble = met.drop != nil, met.feed
 	f.before(met)
 	if d := met.disturbance; d != nil && d.Kind == Answer {
 		f.write(w, c, scripted(d))
 		return
 	}
 	out = f.handle(c)
+	if c.after != nil {
+		c.after()
+	}
 	f.after(met)
 	if d := met.disturbance; d != nil && d.Kind == AnswerAfter {
 		out = scripted(d)
@@ -145,22 +151,18 @@ func (f *Fake) admit(c *call, r *http.Request, region price.Region) (answer, boo
 		bad("protocol", headers)
 		return refuse(http.StatusBadRequest, "Request has an invalid header.", headers.Error()), false
 	}
-	key, reason := f.auth.seller(r.Header.Get("x-amz-access-token"), now)
-	if reason != "" {
+	if reason, misuse := f.identify(c, r.Header.Get("x-amz-access-token"), region, now); reason != "" || misuse != nil {
+		if misuse != nil {
+			bad("protocol", misuse)
+		}
 		return refuse(http.StatusForbidden, denied, reason), false
-	}
-	c.key, c.entry.Seller = key, key.id
-	c.seller = f.sellers[key]
-	if own, ok := c.params["sellerId"]; c.seller == nil || key.region != region || (ok && own != key.id) {
-		bad("protocol", fmt.Errorf("the token of %s in %s was used for seller %q in %s", key.id, key.region, own, region))
-		return refuse(http.StatusForbidden, denied, ""), false
 	}
 	c.query, _ = url.ParseQuery(r.URL.RawQuery) // checked above
 	c.entry.Preview = c.query.Get("mode") == "VALIDATION_PREVIEW"
 	for _, m := range csv(c.query, "marketplaceIds") {
 		c.entry.Marketplaces = append(c.entry.Marketplaces, price.MarketplaceID(m))
 	}
-	level := f.budgets.take(now, region, key.id, c.op.ID, c.entry.Preview)
+	level := f.budgets.take(now, region, c.key.id, c.op.ID, c.entry.Preview)
 	c.entry.SellerTokens, c.entry.AppTokens = level.seller, level.app
 	if level.refused != "" {
 		bad("over-budget", fmt.Errorf("%s: more requests than allowed for %s", c.op.ID, level.refused))
@@ -175,6 +177,29 @@ func (f *Fake) admit(c *call, r *http.Request, region price.Region) (answer, boo
 		return refuse(http.StatusBadRequest, "Request has missing or invalid parameters and cannot be parsed.", violation.Error()), false
 	}
 	return answer{}, true
+}
+
+// identify finds out for whom a request speaks. It returns Amazon's reason for a
+// token that does not work, and an error for one that was used where a correct
+// client never uses it.
+func (f *Fake) identify(c *call, token string, region price.Region, now time.Time) (reason string, misuse error) {
+	if scope, ok := grantless[c.op.ID]; ok {
+		c.key = sellerKey{region, applicationAccount}
+		if _, sellers := f.auth.seller(token, now); sellers == "" {
+			return "", fmt.Errorf("a seller's token was used for %s", c.op.ID)
+		}
+		return f.auth.application(token, scope, now), nil
+	}
+	key, reason := f.auth.seller(token, now)
+	if reason != "" {
+		return reason, nil
+	}
+	c.key, c.entry.Seller = key, key.id
+	c.seller = f.sellers[key]
+	if own, ok := c.params["sellerId"]; c.seller == nil || key.region != region || (ok && own != key.id) {
+		return "", fmt.Errorf("the token of %s in %s was used for seller %q in %s", key.id, key.region, own, region)
+	}
+	return "", nil
 }
 
 // userAgent is the form that Amazon's page "Include a User-Agent Header" asks
@@ -205,6 +230,7 @@ func (f *Fake) handle(c *call) answer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.cfg.Clock.Now()
+	f.advance(now)
 	switch c.op.ID {
 	case opGet:
 		return f.getListing(c, now)
@@ -220,6 +246,26 @@ func (f *Fake) handle(c *call) answer {
 		return f.cancelReport(c, now)
 	case "getReportDocument":
 		return f.getReportDocument(c, now)
+	case "createFeedDocument":
+		return f.createFeedDocument(c, now)
+	case "createFeed":
+		return f.createFeed(c, now)
+	case "getFeed":
+		return f.getFeed(c, now)
+	case "cancelFeed":
+		return f.cancelFeed(c, now)
+	case "getFeedDocument":
+		return f.getFeedDocument(c, now)
+	case "createDestination":
+		return f.createDestination(c)
+	case "getDestinations":
+		return f.getDestinations(c)
+	case "createSubscription":
+		return f.createSubscription(c)
+	case "getSubscription":
+		return f.getSubscription(c)
+	case "rotateApplicationClientSecret":
+		return f.rotateClientSecret(c, now)
 	case "getMarketplaceParticipations":
 		return f.participations(c)
 	}

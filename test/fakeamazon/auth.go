@@ -23,7 +23,22 @@ const (
 )
 
 // The scopes of grantless tokens.
-var grantlessScopes = []string{"sellingpartnerapi::notifications", "sellingpartnerapi::client_credential:rotation"}
+const (
+	scopeNotifications = "sellingpartnerapi::notifications"
+	scopeRotation      = "sellingpartnerapi::client_credential:rotation"
+)
+
+var grantlessScopes = []string{scopeNotifications, scopeRotation}
+
+// grantless are the operations that speak for the application, by the scope
+// that they need.
+var grantless = map[string]string{
+	"createDestination": scopeNotifications, "getDestinations": scopeNotifications,
+	"rotateApplicationClientSecret": scopeRotation,
+}
+
+// applicationAccount stands for the application in keys of budgets.
+const applicationAccount = "(application)"
 
 // digest is how the fake keeps codes, tokens and secrets: it never needs them
 // again in clear, so neither memory nor the state file has them.
@@ -63,23 +78,40 @@ type accessPass struct {
 
 type clientSecret struct {
 	Digest  string    `json:"digest"`
-	Expires time.Time `json:"expires,omitzero"` // zero: not rotated away
+	Made    time.Time `json:"made"`
+	Expires time.Time `json:"expires,omitzero"`  // zero: not rotated away
+	Noticed bool      `json:"noticed,omitempty"` // that it must be rotated
 }
 
-func newAuthority(s secret.Value) authority {
+func newAuthority(s secret.Value, now time.Time) authority {
 	return authority{
 		Codes: map[string]*authCode{}, Grants: map[string]*grant{}, Access: map[string]*accessPass{},
-		Secrets: []clientSecret{{Digest: digest(s.Reveal())}},
+		Secrets: []clientSecret{{Digest: digest(s.Reveal()), Made: now}},
 	}
 }
 
-func (a *authority) secretValid(s string, now time.Time) bool {
+func (a *authority) secretValid(s string, life time.Duration, now time.Time) bool {
 	for _, c := range a.Secrets {
-		if c.Digest == digest(s) && (c.Expires.IsZero() || now.Before(c.Expires)) {
+		if c.Digest == digest(s) && (life == 0 || now.Before(c.Made.Add(life))) && (c.Expires.IsZero() || now.Before(c.Expires)) {
 			return true
 		}
 	}
 	return false
+}
+
+// application returns Amazon's reason why a token does not speak for the
+// application with a scope; "" when it does.
+func (a *authority) application(token, scope string, now time.Time) string {
+	pass := a.Access[digest(token)]
+	switch {
+	case pass == nil:
+		return "The access token you provided is revoked, malformed or invalid."
+	case !now.Before(pass.Expires):
+		return "The access token you provided has expired."
+	case pass.Scope != scope:
+		return "The access token you provided does not have the scope " + scope + "."
+	}
+	return ""
 }
 
 // seller returns the account that an access token speaks for, or Amazon's
@@ -182,8 +214,12 @@ func (f *Fake) ExpireTokens(region price.Region, seller string) {
 func (f *Fake) RotateSecret(next secret.Value) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.rotate(next, f.cfg.Clock.Now())
+}
+
+func (f *Fake) rotate(next secret.Value, now time.Time) {
 	last := f.auth.Secrets[len(f.auth.Secrets)-1]
-	last.Expires = f.cfg.Clock.Now().Add(secretOverlap)
-	f.auth.Secrets = []clientSecret{last, {Digest: digest(next.Reveal())}}
+	last.Expires = now.Add(secretOverlap)
+	f.auth.Secrets = []clientSecret{last, {Digest: digest(next.Reveal()), Made: now}}
 	f.touch()
 }

@@ -11,6 +11,7 @@ import (
 
 // seller is one account in one region.
 type seller struct {
+	key     sellerKey
 	name    string
 	markets map[price.MarketplaceID]*market
 }
@@ -114,7 +115,7 @@ func (f *Fake) find(s *seller, m price.MarketplaceID, sku price.SKU, now time.Ti
 	}
 	l := mk.listings[sku]
 	if l != nil {
-		l.settle(now, f.cfg.ReplaceKeeps)
+		f.settle(s.key, mk.Marketplace, l, now)
 	}
 	return l
 }

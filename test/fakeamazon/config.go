@@ -16,7 +16,7 @@ type Config struct {
 	Seed  uint64
 	Clock clock.Clock
 	// Speed makes Amazon faster than it is: rates are multiplied by it, the
-	// delays of visibility and reports divided. 0 and 1 are Amazon's real pace.
+	// delays of visibility, reports and feeds divided. 0 and 1 are Amazon's real pace.
 	// The lifetimes of codes, tokens and links, and the calendar that sales
 	// follow, stay real: they are promises to people and to token caches.
 	Speed       int
@@ -39,6 +39,18 @@ type Config struct {
 	// name, instead of dropping them. Field reports tell both.
 	ReplaceKeeps bool
 	Reports      ReportConfig
+	Feeds        FeedConfig
+	// Notify, when set, is called with each notification, one at a time and up to
+	// 200 ms on Clock after the event. It may call the fake.
+	Notify func(Notification)
+	// SecretQueue is the queue that the application registered for new client
+	// secrets: it is called with the message, a JSON text that holds the secret.
+	// Nil: none is registered, and rotateApplicationClientSecret is refused.
+	SecretQueue func(message secret.Value)
+	// SecretLife is how long a client secret works; at its half the fake gives
+	// notice. At Amazon it is 180 days. Zero: for ever, without a notice, so that
+	// a test in which a year goes by need not be about secrets.
+	SecretLife time.Duration
 	// Rates overrides the seller's budget of single operations, as Amazon grants
 	// to some; x-amzn-RateLimit-Limit tells it.
 	Rates map[string]Rate
@@ -70,6 +82,15 @@ type Rate struct {
 // Delay is a range from which each delay is drawn by seed, both ends included.
 type Delay struct {
 	Min, Max time.Duration
+}
+
+// FeedConfig shapes the feeds.
+type FeedConfig struct {
+	// Queue is how long a feed waits, Process how long its messages take, both at
+	// speed 1. Zero: 30 s to 2 min, and 1 to 5 min, which is a good day at Amazon.
+	Queue, Process Delay
+	// Plain serves processing reports uncompressed.
+	Plain bool
 }
 
 // ReportConfig shapes the reports.

@@ -2,8 +2,8 @@
 // on a desk: Login with Amazon, the consent page, and the Selling Partner API
 // of all three regions behind one http.Handler.
 //
-// It owns what Amazon owns: sellers, listings, authorisations, budgets, delays
-// and verdicts. It promises to be deterministic by seed and clock, to keep
+// It owns what Amazon owns: sellers, listings, feeds, authorisations, budgets,
+// delays, verdicts and notifications. It promises to be deterministic by seed and clock, to keep
 // amounts digit for digit, and to be at least as strict as Amazon: every
 // request is checked against the derived models before it is handled and every
 // answer before it leaves, so that neither a wrong client nor a wrong fake can
@@ -15,5 +15,6 @@
 //
 // Base paths on the one listener: /na, /eu and /fe for the Selling Partner API,
 // /auth/o2/token for LWA, /consent/{na,eu,fe}/apps/authorize/consent for the
-// consent pages, /documents/ for report documents, /_fake/ for tests.
+// consent pages, /documents/ for the documents of reports and feeds, /_fake/ for
+// tests.
 package fakeamazon

@@ -19,6 +19,8 @@ import (
 var (
 	defaultVisibility  = Delay{2 * time.Second, 6 * time.Second}
 	defaultReportDelay = Delay{15 * time.Second, 45 * time.Second}
+	defaultFeedQueue   = Delay{30 * time.Second, 2 * time.Minute}
+	defaultFeedProcess = Delay{time.Minute, 5 * time.Minute}
 )
 
 const defaultLogLimit = 100_000
@@ -32,7 +34,7 @@ type Fake struct {
 	admin http.Handler
 	life  context.Context // ends with Close
 	stop  context.CancelFunc
-	saver sync.WaitGroup
+	tasks sync.WaitGroup
 	wake  chan struct{} // tells the saver that there is something to save
 
 	mu      sync.Mutex // guards all below
@@ -40,11 +42,19 @@ type Fake struct {
 	auth    authority
 	budgets budgets
 	reports map[string]*reportJob
-	faults  faultBoard
-	log     requestLog
-	counter int64 // makes identifiers unique, also over a restart
-	dirty   bool  // there is something to save
-	closed  bool
+	uploads map[string]*upload
+	feeds   []*feedJob // oldest first
+	// feedTimes are the latest submissions of listings feeds.
+	feedTimes     map[sellerKey][]time.Time
+	waiting       appearances
+	destinations  []destination
+	subscriptions []*subscription
+	post          post
+	faults        faultBoard
+	log           requestLog
+	counter       int64 // makes identifiers unique, also over a restart
+	dirty         bool  // there is something to save
+	closed        bool
 }
 
 type sellerKey struct {
@@ -71,6 +81,12 @@ func New(cfg Config) (*Fake, error) {
 	if cfg.Reports.Delay == (Delay{}) {
 		cfg.Reports.Delay = defaultReportDelay
 	}
+	if cfg.Feeds.Queue == (Delay{}) {
+		cfg.Feeds.Queue = defaultFeedQueue
+	}
+	if cfg.Feeds.Process == (Delay{}) {
+		cfg.Feeds.Process = defaultFeedProcess
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -84,7 +100,8 @@ func New(cfg Config) (*Fake, error) {
 	f := &Fake{
 		cfg: cfg, spec: spec, pace: pace{cfg.Seed, int64(cfg.Speed)},
 		sellers: map[sellerKey]*seller{}, reports: map[string]*reportJob{},
-		auth: newAuthority(cfg.Application.ClientSecret),
+		uploads: map[string]*upload{}, feedTimes: map[sellerKey][]time.Time{},
+		auth: newAuthority(cfg.Application.ClientSecret, cfg.Clock.Now()),
 		wake: make(chan struct{}, 1),
 		log:  requestLog{limit: cfg.LogLimit, pace: pace{cfg.Seed, int64(cfg.Speed)}, logger: cfg.Logger, effects: map[offerKey]*Effect{}},
 	}
@@ -103,13 +120,16 @@ func New(cfg Config) (*Fake, error) {
 	}
 	f.life, f.stop = context.WithCancel(context.Background())
 	if cfg.StateFile != "" {
-		f.saver.Go(f.saveLoop)
+		f.tasks.Go(f.saveLoop)
+	}
+	if cfg.Notify != nil {
+		f.tasks.Go(f.deliver)
 	}
 	return f, nil
 }
 
-// Close cuts the requests that faults hold, stops the writer and flushes the
-// state file.
+// Close cuts the requests that faults hold, stops the writer and Notify, and
+// flushes the state file.
 func (f *Fake) Close() error {
 	f.mu.Lock()
 	if f.closed {
@@ -120,7 +140,7 @@ func (f *Fake) Close() error {
 	f.faults.releaseAll()
 	f.mu.Unlock()
 	f.stop()
-	f.saver.Wait()
+	f.tasks.Wait()
 	return f.saveState()
 }
 

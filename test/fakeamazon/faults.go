@@ -14,7 +14,7 @@ type FaultKind string
 
 // The kinds of faults.
 const (
-	// DropPrice accepts a patch that never becomes visible.
+	// DropPrice accepts a patch, or a message of a feed, that never becomes visible.
 	DropPrice FaultKind = "drop"
 	// HoldBefore blocks a request before it has any effect, until Release.
 	HoldBefore FaultKind = "hold-before"
@@ -28,13 +28,24 @@ const (
 	Answer FaultKind = "answer"
 	// AnswerAfter lets the effect happen and replies with Status and Code.
 	AnswerAfter FaultKind = "answer-after"
+	// FeedStuck keeps a feed in the queue for Latency longer, and the feeds of the
+	// seller behind it too.
+	FeedStuck FaultKind = "feed-stuck"
+	// FeedPartly fails a third of a feed's messages with an internal error.
+	FeedPartly FaultKind = "feed-partly"
+	// FeedFatal ends a feed as FATAL, without a report, when half of its messages
+	// took effect.
+	FeedFatal FaultKind = "feed-fatal"
+	// FeedCancelLate confirms that a feed is cancelled, which goes on.
+	FeedCancelLate FaultKind = "feed-cancel-late"
 	// Slow waits Latency on the fake's clock before the request is handled.
 	Slow FaultKind = "slow"
 )
 
 // Fault is one thing that goes wrong for the requests that match. Empty match
 // fields match anything. A request meets at most one fault, the oldest that
-// matches, apart from DropPrice and Slow, which go together with another.
+// matches, apart from DropPrice, Slow and those of feeds, which go together with
+// another. Kinds that begin with "feed" match createFeed, or cancelFeed, only.
 type Fault struct {
 	ID   string    `json:"id,omitempty"` // set by the fake when empty
 	Kind FaultKind `json:"kind"`
@@ -50,7 +61,7 @@ type Fault struct {
 
 	Status  int           `json:"status,omitempty"`  // Answer, AnswerAfter
 	Code    string        `json:"code,omitempty"`    // default: Amazon's code for Status
-	Latency time.Duration `json:"latency,omitempty"` // Slow, in nanoseconds
+	Latency time.Duration `json:"latency,omitempty"` // Slow and FeedStuck, in nanoseconds
 
 	Hits int `json:"hits"` // requests that met the fault, counted by the fake
 	Held int `json:"held"` // requests that it holds now
@@ -70,8 +81,19 @@ type armedFault struct {
 }
 
 func (a *armedFault) matches(r *Request) bool {
-	if a.Kind == DropPrice && (r.Op != opPatch || r.Preview) {
-		return false
+	switch a.Kind {
+	case DropPrice:
+		if (r.Op != opPatch && r.Op != opMessage) || r.Preview {
+			return false
+		}
+	case FeedStuck, FeedPartly, FeedFatal:
+		if r.Op != "createFeed" {
+			return false
+		}
+	case FeedCancelLate:
+		if r.Op != "cancelFeed" {
+			return false
+		}
 	}
 	return (a.Op == "" || a.Op == r.Op) && (a.Seller == "" || a.Seller == r.Seller) &&
 		(a.SKU == "" || a.SKU == r.SKU) &&
@@ -84,6 +106,7 @@ type encounter struct {
 	disturbance *armedFault
 	drop        *armedFault
 	slow        *armedFault
+	feed        *armedFault
 }
 
 // meet finds what happens to a request. Each fault that could be the one counts
@@ -97,25 +120,44 @@ func (b *faultBoard) meet(r *Request) encounter {
 			slot = &out.drop
 		case Slow:
 			slot = &out.slow
+		case FeedStuck, FeedPartly, FeedFatal, FeedCancelLate:
+			slot = &out.feed
 		}
-		if *slot != nil || !a.matches(r) {
-			continue
+		if *slot == nil && a.hits(r) {
+			*slot = a
 		}
-		a.seen++
-		if a.seen <= a.Skip || (a.Times > 0 && a.Hits >= a.Times) {
-			continue
-		}
-		a.Hits++
-		*slot = a
-		r.Fault = a.ID
 	}
 	return out
+}
+
+// hits counts a request that matches and reports whether the fault befalls it.
+func (a *armedFault) hits(r *Request) bool {
+	if !a.matches(r) {
+		return false
+	}
+	a.seen++
+	if a.seen <= a.Skip || (a.Times > 0 && a.Hits >= a.Times) {
+		return false
+	}
+	a.Hits++
+	r.Fault = a.ID
+	return true
+}
+
+// drops reports whether a message of a feed vanishes.
+func (b *faultBoard) drops(message *Request) bool {
+	for _, a := range b.armed {
+		if a.Kind == DropPrice && a.hits(message) {
+			return true
+		}
+	}
+	return false
 }
 
 // AddFault arms a fault and returns its id, or an error for a kind that does
 // not exist.
 func (f *Fake) AddFault(ft Fault) (string, error) {
-	kinds := []FaultKind{DropPrice, HoldBefore, HoldAfter, CutBefore, CutAfter, Answer, AnswerAfter, Slow}
+	kinds := []FaultKind{DropPrice, HoldBefore, HoldAfter, CutBefore, CutAfter, Answer, AnswerAfter, Slow, FeedStuck, FeedPartly, FeedFatal, FeedCancelLate}
 	if !slices.Contains(kinds, ft.Kind) {
 		return "", fmt.Errorf("fakeamazon: no fault of kind %q; there are %v", ft.Kind, kinds)
 	}

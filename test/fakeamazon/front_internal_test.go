@@ -35,3 +35,21 @@ func TestWrongAnswerBecomesAnErrorAndAViolation(t *testing.T) {
 		t.Errorf("violations: %v", v)
 	}
 }
+
+func TestEveryOperationOfTheContractIsBuilt(t *testing.T) {
+	t.Parallel()
+	f, err := New(Config{Clock: clock.NewManual(time.Unix(0, 0)), Application: Application{ID: "a", ClientID: "c", ClientSecret: secret.New("s"), RedirectURIs: []string{"https://x/"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, op := range f.spec.Operations() {
+		c := &call{op: op, seller: &seller{}, params: map[string]string{}, body: []byte("{}"), entry: &Request{Op: op.ID}}
+		if got := f.handle(c); got.status >= 500 {
+			t.Errorf("%s: %d %+v", op.ID, got.status, got.body)
+		}
+	}
+	if v := f.Violations(); len(v) > 0 {
+		t.Errorf("%+v", v)
+	}
+}

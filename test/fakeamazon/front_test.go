@@ -99,13 +99,3 @@ func TestHugeBodyIsRefusedWithoutBeingRead(t *testing.T) {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 }
-
-func TestOperationThatIsNotBuiltSaysSo(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	got := w.call("GET", "/eu/feeds/2021-06-30/feeds/1", "")
-	if got.Code != 500 || !strings.Contains(got.Body.String(), "getFeed") {
-		t.Errorf("%d %s", got.Code, got.Body)
-	}
-	w.clean("fake")
-}

@@ -52,37 +52,22 @@ func (f *Fake) patchListing(c *call, now time.Time) answer {
 	if err := json.Unmarshal(c.body, &body); err != nil {
 		return refuse(http.StatusBadRequest, "Request has missing or invalid parameters and cannot be parsed.", err.Error())
 	}
-	for i, p := range body.Patches {
-		if name, ok := strings.CutPrefix(p.Path, "/attributes/"); !ok || name == "" || strings.Contains(name, "/") {
-			return refuse(http.StatusBadRequest, fmt.Sprintf("Invalid path provided in patch at index of %d", i), "")
-		}
-		if v := string(p.Value); v == "" || v == "null" || v == "[]" {
-			return refuse(http.StatusBadRequest, fmt.Sprintf("Invalid empty value provided in patch at index of %d", i), "")
-		}
+	if problem := body.problem(); problem != "" {
+		return refuse(http.StatusBadRequest, problem, "")
 	}
-	changes, issues := f.readChanges(c, body)
-	judged := map[price.MarketplaceID][]issue{}
-	invalid := len(issues) > 0
-	for _, m := range c.entry.Marketplaces {
-		judged[m] = f.judgeChanges(c, m, body.ProductType, changes[m], now)
-		issues = append(issues, judged[m]...)
-		invalid = invalid || len(judged[m]) > 0
-	}
+	verdict := f.judgePatch(c, body, now)
+	issues := verdict.issues
 	id := f.pace.id("submission", f.next())
 	c.entry.SubmissionID = id
 	out := submission{SKU: c.entry.SKU, Status: "ACCEPTED", SubmissionID: id}
 	switch {
-	case invalid:
+	case verdict.invalid:
 		out.Status = "INVALID"
 	case c.entry.Preview:
 		out.Status = "VALID"
 	}
-	if !c.entry.Preview && (!invalid || f.cfg.PartialMarketplaces) {
-		for _, m := range c.entry.Marketplaces {
-			if len(judged[m]) == 0 && len(changes[m]) > 0 {
-				f.accept(c, m, changes[m], now)
-			}
-		}
+	if !c.entry.Preview {
+		f.acceptPatch(c, verdict, now)
 	}
 	included := csv(c.query, "includedData")
 	if len(included) == 0 || slices.Contains(included, "issues") {
@@ -99,6 +84,53 @@ func (f *Fake) patchListing(c *call, now time.Time) answer {
 		out.Identifiers = &list
 	}
 	return answer{http.StatusOK, out, out.Status}
+}
+
+// problem is what makes Amazon refuse the patch before it looks at values.
+func (b patchBody) problem() string {
+	for i, p := range b.Patches {
+		if name, ok := strings.CutPrefix(p.Path, "/attributes/"); !ok || name == "" || strings.Contains(name, "/") {
+			return fmt.Sprintf("Invalid path provided in patch at index of %d", i)
+		}
+		if v := string(p.Value); v == "" || v == "null" || v == "[]" {
+			return fmt.Sprintf("Invalid empty value provided in patch at index of %d", i)
+		}
+	}
+	return ""
+}
+
+// patchVerdict is what became of a patch.
+type patchVerdict struct {
+	invalid bool
+	issues  []issue
+	good    map[price.MarketplaceID][]change // what can take effect, by marketplace
+}
+
+// judgePatch judges a patch on top of everything accepted so far.
+func (f *Fake) judgePatch(c *call, body patchBody, now time.Time) patchVerdict {
+	changes, issues := f.readChanges(c, body)
+	out := patchVerdict{invalid: len(issues) > 0, issues: issues, good: map[price.MarketplaceID][]change{}}
+	for _, m := range c.entry.Marketplaces {
+		found := f.judgeChanges(c, m, body.ProductType, changes[m], now)
+		out.issues = append(out.issues, found...)
+		out.invalid = out.invalid || len(found) > 0
+		if len(found) == 0 && len(changes[m]) > 0 {
+			out.good[m] = changes[m]
+		}
+	}
+	return out
+}
+
+// acceptPatch queues what can take effect of a judged patch.
+func (f *Fake) acceptPatch(c *call, v patchVerdict, now time.Time) {
+	if v.invalid && !f.cfg.PartialMarketplaces {
+		return
+	}
+	for _, m := range c.entry.Marketplaces {
+		if len(v.good[m]) > 0 {
+			f.accept(c, m, v.good[m], now)
+		}
+	}
 }
 
 // checkMarketplaces wants marketplaces that exist in the region, and in which
@@ -181,6 +213,7 @@ func (f *Fake) accept(c *call, id price.MarketplaceID, changes []change, now tim
 	}
 	delay := f.pace.delay(f.visibility(id), c.key.region, c.key.id, id, l.sku, l.patches)
 	at := l.accept(now.Add(delay), changes, f.cfg.Reorder)
+	f.await(sellerKey{c.key.region, c.key.id}, id, l.sku, at)
 	f.touch()
 	c.entry.Effect = true
 	if at.After(c.entry.EffectAt) {
@@ -205,7 +238,7 @@ func (f *Fake) getListing(c *call, now time.Time) answer {
 	if out, ok := c.checkMarketplaces(); !ok {
 		return out
 	}
-	found, ok := f.view(c, c.entry.SKU, now)
+	found, ok := f.view(viewOf(c), c.entry.SKU, now)
 	if !ok {
 		return refuse(http.StatusNotFound, fmt.Sprintf("SKU '%s' not found in marketplace %v", c.entry.SKU, c.entry.Marketplaces), "")
 	}

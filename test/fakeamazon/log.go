@@ -15,7 +15,7 @@ type Request struct {
 	Seq          int64                 `json:"seq"`
 	Time         time.Time             `json:"time"`
 	Region       price.Region          `json:"region,omitempty"`
-	Op           string                `json:"op"` // Amazon's operation, or token, consent, document
+	Op           string                `json:"op"` // Amazon's operation, or token, consent, document, uploadFeedDocument
 	Seller       string                `json:"seller,omitempty"`
 	Marketplaces []price.MarketplaceID `json:"marketplaces,omitempty"`
 	SKU          price.SKU             `json:"sku,omitempty"`
@@ -23,6 +23,7 @@ type Request struct {
 	Status       int                   `json:"status"`            // 0: not answered yet, or the connection was cut
 	Verdict      string                `json:"verdict,omitempty"` // ACCEPTED, INVALID, VALID, or an error code
 	SubmissionID string                `json:"submissionId,omitempty"`
+	Feed         string                `json:"feed,omitempty"` // id of the feed that it made or asked about
 	RequestID    string                `json:"requestId,omitempty"`
 	// Effect: the request changed a listing, visible from EffectAt.
 	Effect   bool      `json:"effect,omitempty"`
@@ -48,6 +49,8 @@ type Query struct {
 type Violation struct {
 	Time time.Time `json:"time"`
 	Seq  int64     `json:"seq"` // of the request
+	// Op is feedMessage for what a message of a feed did; Seq is then that of the
+	// request that made the feed.
 	// Kind: double-effect, over-budget, contract (a bad request), fake (a bad
 	// answer), or protocol (headers, tokens, links).
 	Kind   string    `json:"kind"`
@@ -57,7 +60,7 @@ type Violation struct {
 	Detail string    `json:"detail"`
 }
 
-// Effect counts what patches did to one offer.
+// Effect counts what patches and messages of feeds did to one offer.
 type Effect struct {
 	Region      price.Region        `json:"region"`
 	Seller      string              `json:"seller"`
@@ -149,6 +152,7 @@ func (f *Fake) Requests(q Query) []Request {
 func (f *Fake) Violations() []Violation {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.advance(f.cfg.Clock.Now())
 	return slices.Clone(f.log.violations)
 }
 
@@ -157,6 +161,7 @@ func (f *Fake) Violations() []Violation {
 func (f *Fake) Effects() []Effect {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.advance(f.cfg.Clock.Now())
 	out := make([]Effect, 0, len(f.log.effects))
 	for _, e := range f.log.effects {
 		out = append(out, *e)

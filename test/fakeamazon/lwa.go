@@ -85,7 +85,7 @@ func (f *Fake) token(r *http.Request, entry *Request) (any, *oauthError) {
 		f.log.violate(entry, now, "protocol", "token request: %v", err)
 		return nil, &oauthError{http.StatusBadRequest, "invalid_request", err.Error()}
 	}
-	if form.Get("client_id") != f.cfg.Application.ClientID || !f.auth.secretValid(form.Get("client_secret"), now) {
+	if form.Get("client_id") != f.cfg.Application.ClientID || !f.auth.secretValid(form.Get("client_secret"), f.cfg.SecretLife, now) {
 		return nil, &oauthError{http.StatusUnauthorized, "invalid_client", "Client authentication failed"}
 	}
 	switch form.Get("grant_type") {

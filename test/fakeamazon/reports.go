@@ -2,12 +2,9 @@ package fakeamazon
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,9 +15,6 @@ import (
 
 // listingsReport is the only report type of the fake.
 const listingsReport = "GET_MERCHANT_LISTINGS_ALL_DATA"
-
-// linkLife is how long the link of a document works (reports_2021-06-30).
-const linkLife = 5 * time.Minute
 
 // reportJob is one report. Its state follows from its times and the clock.
 type reportJob struct {
@@ -96,7 +90,7 @@ func (f *Fake) status(job *reportJob, now time.Time) string {
 		return "IN_PROGRESS"
 	}
 	if job.content == nil {
-		job.content = f.reportContent(job, now)
+		job.content = f.reportContent(job)
 	}
 	if len(job.content) == 0 {
 		return "CANCELLED"
@@ -167,62 +161,6 @@ func (f *Fake) jobOfDocument(id string) *reportJob {
 	return nil
 }
 
-const linkTime = "20060102T150405Z"
-
-// link is a path and query in the manner of a presigned S3 link.
-func (f *Fake) link(document string, now time.Time) string {
-	date := now.UTC().Format(linkTime)
-	q := url.Values{
-		"X-Amz-Algorithm": {"AWS4-HMAC-SHA256"}, "X-Amz-Date": {date},
-		"X-Amz-Expires":   {strconv.Itoa(int(linkLife / time.Second))},
-		"X-Amz-Signature": {f.pace.id("link", document, date)},
-	}
-	return "/documents/" + document + "?" + q.Encode()
-}
-
-// serveDocument is S3: it knows nothing of sellers, only whether a link is
-// genuine and young enough. An access token sent here has leaked.
-func (f *Fake) serveDocument(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	now := f.cfg.Clock.Now()
-	entry := f.log.open(Request{Time: now, Op: "document"})
-	if r.Header.Get("x-amz-access-token") != "" || r.Header.Get("Authorization") != "" {
-		f.log.violate(entry, now, "protocol", "a credential was sent to a document link")
-	}
-	content, problem := f.document(r, now)
-	if problem == "" {
-		f.log.close(entry, http.StatusOK, "")
-	} else {
-		f.log.close(entry, http.StatusForbidden, "AccessDenied")
-	}
-	f.mu.Unlock()
-	if problem != "" {
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code><Message>%s</Message></Error>`, problem)
-		return
-	}
-	w.Header().Set("Content-Type", "text/tab-separated-values; charset=UTF-8")
-	_, _ = w.Write(content)
-}
-
-func (f *Fake) document(r *http.Request, now time.Time) (content []byte, problem string) {
-	id := strings.TrimPrefix(r.URL.Path, "/documents/")
-	q := r.URL.Query()
-	signed, err := time.Parse(linkTime, q.Get("X-Amz-Date"))
-	job := f.jobOfDocument(id)
-	switch {
-	case r.Method != http.MethodGet || job == nil || err != nil || q.Get("X-Amz-Signature") != f.pace.id("link", id, q.Get("X-Amz-Date")):
-		return nil, "Access Denied"
-	case now.After(signed.Add(linkLife)):
-		return nil, "Request has expired"
-	}
-	if f.status(job, now) != "DONE" {
-		return nil, "Access Denied"
-	}
-	return job.content, ""
-}
-
 // reportColumns are the columns of the report as Amazon names them.
 var reportColumns = []string{
 	"item-name", "item-description", "listing-id", "seller-sku", "price", "quantity", "open-date", "image-url",
@@ -241,7 +179,7 @@ var conditionCodes = map[string]string{
 
 // reportContent is the document: tab-separated, sorted by SKU, gzipped unless
 // configured plain; empty when there is no listing.
-func (f *Fake) reportContent(job *reportJob, now time.Time) []byte {
+func (f *Fake) reportContent(job *reportJob) []byte {
 	out := []byte{}
 	s := f.sellers[sellerKey{job.Region, job.Seller}]
 	if s == nil || s.markets[job.Marketplace] == nil || len(s.markets[job.Marketplace].listings) == 0 {
@@ -252,7 +190,6 @@ func (f *Fake) reportContent(job *reportJob, now time.Time) []byte {
 	text.WriteString(strings.Join(reportColumns, "\t") + "\n")
 	for _, sku := range slices.Sorted(maps.Keys(m.listings)) {
 		l := m.listings[sku]
-		l.settle(now, f.cfg.ReplaceKeeps)
 		row := l.reportRow(m.Marketplace, f.pace)
 		for i, column := range reportColumns {
 			if i > 0 {
@@ -265,11 +202,7 @@ func (f *Fake) reportContent(job *reportJob, now time.Time) []byte {
 	if f.cfg.Reports.Plain {
 		return text.Bytes()
 	}
-	var packed bytes.Buffer
-	zip := gzip.NewWriter(&packed)
-	_, _ = zip.Write(text.Bytes()) // a bytes.Buffer does not fail
-	_ = zip.Close()
-	return packed.Bytes()
+	return zipped(text.Bytes())
 }
 
 // cell keeps a value in its cell: the report knows no quotes.

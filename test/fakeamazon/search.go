@@ -72,12 +72,12 @@ func (f *Fake) searchListings(c *call, now time.Time) answer {
 		}
 		page = got
 	}
-	found := f.matches(c, now)
+	found := f.matches(c)
 	out := searchResults{Number: len(found), Items: []item{}}
 	reach := min(len(found), maxResults)
 	end := min(page.From+size, reach)
 	for _, l := range found[min(page.From, reach):end] {
-		view, _ := f.view(c, l.sku, now)
+		view, _ := f.view(viewOf(c), l.sku, now)
 		out.Items = append(out.Items, view)
 	}
 	var links pagination
@@ -105,7 +105,7 @@ func searchID(q url.Values) string {
 }
 
 // matches returns the listings that a search finds, one for each SKU, sorted.
-func (f *Fake) matches(c *call, now time.Time) []*listing {
+func (f *Fake) matches(c *call) []*listing {
 	keep := filter(c.query)
 	wanted := csv(c.query, "identifiers")
 	kind := c.query.Get("identifiersType")
@@ -113,7 +113,6 @@ func (f *Fake) matches(c *call, now time.Time) []*listing {
 	for _, id := range c.entry.Marketplaces {
 		m := c.seller.markets[id]
 		consider := func(l *listing) {
-			l.settle(now, f.cfg.ReplaceKeeps)
 			if bySKU[l.sku] == nil && (wanted == nil || slices.Contains(wanted, l.identifier(kind))) && keep(m.Marketplace, l) {
 				bySKU[l.sku] = l
 			}

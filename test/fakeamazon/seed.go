@@ -95,7 +95,7 @@ func (f *Fake) AddSeller(s Seller) error {
 	f.mu.Lock()
 	known := f.sellers[sellerKey{s.Region, s.ID}]
 	if known == nil {
-		known = &seller{name: s.ID, markets: map[price.MarketplaceID]*market{}}
+		known = &seller{key: sellerKey{s.Region, s.ID}, name: s.ID, markets: map[price.MarketplaceID]*market{}}
 		f.sellers[sellerKey{s.Region, s.ID}] = known
 	}
 	if s.Name != "" {
@@ -123,6 +123,7 @@ func (f *Fake) AddListings(region price.Region, sellerID string, listings []List
 		return fmt.Errorf("%w: %s in %s", errUnknownSeller, sellerID, region)
 	}
 	now := f.cfg.Clock.Now()
+	f.advance(now)
 	made := make([]*listing, len(listings))
 	for i, in := range listings {
 		m := s.markets[in.Marketplace]
@@ -139,7 +140,15 @@ func (f *Fake) AddListings(region price.Region, sellerID string, listings []List
 		made[i] = l
 	}
 	for i, in := range listings {
-		s.markets[in.Marketplace].listings[in.SKU] = made[i]
+		m := s.markets[in.Marketplace]
+		var before face
+		if old := m.listings[in.SKU]; old != nil {
+			before = old.face(m.Marketplace)
+		}
+		m.listings[in.SKU] = made[i]
+		if f.subscribed(s.key) {
+			f.listingChanged(s.key, m.Marketplace, made[i], before, now)
+		}
 	}
 	f.touch()
 	return nil
@@ -243,6 +252,7 @@ func (f *Fake) Listing(region price.Region, sellerID string, id price.Marketplac
 	if s == nil {
 		return Listing{}, false
 	}
+	f.advance(f.cfg.Clock.Now())
 	l := f.find(s, id, sku, f.cfg.Clock.Now())
 	if l == nil {
 		return Listing{}, false

@@ -23,6 +23,11 @@ type stateFile struct {
 	Auth    authority     `json:"auth"`
 	Reports []*reportJob  `json:"reports"`
 	Sellers []sellerState `json:"sellers"`
+	Uploads []*upload     `json:"uploads,omitempty"`
+	Feeds   []*feedJob    `json:"feeds,omitempty"`
+
+	Destinations  []destination   `json:"destinations,omitempty"`
+	Subscriptions []*subscription `json:"subscriptions,omitempty"`
 }
 
 const stateVersion = 1
@@ -119,6 +124,10 @@ func (f *Fake) snapshot() stateFile {
 	for _, job := range f.reports {
 		out.Reports = append(out.Reports, job)
 	}
+	for _, u := range f.uploads {
+		out.Uploads = append(out.Uploads, u)
+	}
+	out.Feeds, out.Destinations, out.Subscriptions = f.feeds, f.destinations, f.subscriptions
 	for k, s := range f.sellers {
 		st := sellerState{Region: k.region, ID: k.id, Name: s.name, Marketplaces: s.marketplaces()}
 		for id, m := range s.markets {
@@ -173,6 +182,13 @@ func (f *Fake) loadState() error {
 			s.markets[l.Marketplace].listings[l.SKU] = made
 		}
 	}
+	for _, u := range state.Uploads {
+		f.uploads[u.ID] = u
+	}
+	f.feeds, f.destinations, f.subscriptions = state.Feeds, state.Destinations, state.Subscriptions
+	if err := f.resume(); err != nil {
+		return fmt.Errorf("fakeamazon: state file %s: %w", f.cfg.StateFile, err)
+	}
 	f.dirty = false
 	return nil
 }
@@ -180,10 +196,15 @@ func (f *Fake) loadState() error {
 // restore takes over what was remembered. The secrets only when the configured
 // one is among them: otherwise the configuration was changed on purpose.
 func (a *authority) restore(saved authority) {
-	configured := a.Secrets[0].Digest
+	configured, made := a.Secrets[0].Digest, a.Secrets[0].Made
 	for _, s := range saved.Secrets {
 		if s.Digest == configured {
 			a.Secrets = saved.Secrets
+		}
+	}
+	for i := range a.Secrets {
+		if a.Secrets[i].Made.IsZero() { // kept by a fake that did not count its age
+			a.Secrets[i].Made = made
 		}
 	}
 	for d, c := range saved.Codes {

@@ -64,10 +64,21 @@ type typeView struct {
 	ProductType   string              `json:"productType"`
 }
 
-// view builds the item of a SKU over the requested marketplaces, with the
-// requested parts; false when the SKU is in none of them.
-func (f *Fake) view(c *call, sku price.SKU, now time.Time) (item, bool) {
-	parts := csv(c.query, "includedData")
+// selection is which marketplaces and parts of a seller's items to show.
+type selection struct {
+	key          sellerKey
+	marketplaces []price.MarketplaceID
+	parts        []string
+}
+
+func viewOf(c *call) selection {
+	return selection{c.key, c.entry.Marketplaces, csv(c.query, "includedData")}
+}
+
+// view builds the item of a SKU over the selected marketplaces, with the
+// selected parts; false when the SKU is in none of them.
+func (f *Fake) view(sel selection, sku price.SKU, now time.Time) (item, bool) {
+	parts := sel.parts
 	if len(parts) == 0 {
 		parts = []string{"summaries"} // the models' default
 	}
@@ -76,13 +87,14 @@ func (f *Fake) view(c *call, sku price.SKU, now time.Time) (item, bool) {
 	for _, part := range parts {
 		out.start(part)
 	}
-	for _, id := range c.entry.Marketplaces {
-		l := f.find(c.seller, id, sku, now)
+	s := f.sellers[sel.key]
+	for _, id := range sel.marketplaces {
+		l := f.find(s, id, sku, now)
 		if l == nil {
 			continue
 		}
 		found = true
-		m := c.seller.markets[id].Marketplace
+		m := s.markets[id].Marketplace
 		for _, part := range slices.Compact(slices.Sorted(slices.Values(parts))) {
 			out.fill(part, m, l, now)
 		}

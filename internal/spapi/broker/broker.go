@@ -74,6 +74,13 @@ func (b *Client) Discard(ctx context.Context, t tenant.ID, c price.ConnectionID,
 	return err
 }
 
+// Grantless returns an access token of the application for a scope. It is asked
+// for anew each time: that is a few times a year.
+func (b *Client) Grantless(ctx context.Context, scope amazon.Scope) (secret.Value, error) {
+	t, err := b.invoke(ctx, wire.Request{Op: wire.Grantless, Scope: scope})
+	return t.Access, err
+}
+
 func (b *Client) invoke(ctx context.Context, r wire.Request) (amazon.Token, error) {
 	payload, err := json.Marshal(r)
 	if err != nil {

@@ -124,6 +124,22 @@ func TestABrokerThatCannotBeAskedIsAPassingFailureAndTellsNoSecret(t *testing.T)
 	}
 }
 
+func TestAGrantlessTokenIsOfItsScopeAndOfNoSeller(t *testing.T) {
+	t.Parallel()
+	f := &function{t: t, answer: wire.Answer(amazon.Token{Access: secret.New("Atza|app"), Expires: start.Add(time.Hour)}, nil)}
+	c, _ := client(f)
+	for i := range 2 { // not kept: another scope must not get this one's
+		v, err := c.Grantless(t.Context(), amazon.ScopeNotifications)
+		if err != nil || v.Reveal() != "Atza|app" || len(f.requests) != i+1 || f.requests[i] != (wire.Request{Op: wire.Grantless, Scope: amazon.ScopeNotifications}) {
+			t.Errorf("got %q, %v, asked %+v", v.Reveal(), err, f.requests)
+		}
+	}
+	c, _ = client(&function{t: t, answer: wire.Answer(amazon.Token{}, &amazon.Error{Op: "lwa.grantless", Status: 400, Code: "invalid_scope"})})
+	if _, err := c.Grantless(t.Context(), amazon.ScopeRotation); amazon.Classify(err) != amazon.Operator {
+		t.Errorf("a scope that the application lacks: %v", err)
+	}
+}
+
 func TestACodeIsSentOnceAndNeverPrinted(t *testing.T) {
 	t.Parallel()
 	f := &function{t: t, answer: wire.Answer(amazon.Token{Access: secret.New("Atza|hidden"), Expires: start}, nil)}

@@ -22,12 +22,21 @@ var wanted = map[string][]string{
 	"sellers.json":                  {"getMarketplaceParticipations"},
 }
 
+// wantedDocuments are the documents that travel beside the API, by the name
+// that package contract gives them.
+var wantedDocuments = map[string]string{
+	"listings-feed":               "schemas/feeds/listings-feed-schema-v2.json",
+	"listings-feed-report":        "schemas/feeds/listings-feed-processing-report-schema-v2.json",
+	"LISTINGS_ITEM_STATUS_CHANGE": "schemas/notifications/ListingsItemStatusChangeNotification.json",
+	"LISTINGS_ITEM_ISSUES_CHANGE": "schemas/notifications/ListingsItemIssuesChangeNotification_2023-12-13.json",
+}
+
 // object is a decoded JSON object; numbers in it are json.Number.
 type object = map[string]any
 
-// derive returns the machine form of the wanted operations. Its bytes depend on
-// nothing but the models.
-func derive(models fs.FS, wanted map[string][]string) ([]byte, error) {
+// derive returns the machine form of the wanted operations and documents. Its
+// bytes depend on nothing but the models.
+func derive(models fs.FS, wanted map[string][]string, documents map[string]string) ([]byte, error) {
 	revision, err := fs.ReadFile(models, "COMMIT")
 	if err != nil {
 		return nil, fmt.Errorf("the models' revision: %w", err)
@@ -40,23 +49,44 @@ func derive(models fs.FS, wanted map[string][]string) ([]byte, error) {
 		}
 		apis = append(apis, api)
 	}
+	schemas := object{}
+	for name, file := range documents {
+		if schemas[name], err = deriveDocument(models, file); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	err = enc.Encode(object{"revision": strings.TrimSpace(string(revision)), "apis": apis})
+	err = enc.Encode(object{"revision": strings.TrimSpace(string(revision)), "apis": apis, "documents": schemas})
 	return out.Bytes(), err
 }
 
-func deriveAPI(models fs.FS, file string, operations []string) (object, error) {
+// deriveDocument reduces a schema that stands alone: it refers to nothing.
+func deriveDocument(models fs.FS, file string) (any, error) {
+	schema, err := readObject(models, file)
+	if err != nil {
+		return nil, err
+	}
+	return (&reducer{}).schema(schema)
+}
+
+func readObject(models fs.FS, file string) (object, error) {
 	raw, err := fs.ReadFile(models, file)
 	if err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
-	var model object
-	if err := dec.Decode(&model); err != nil {
+	var out object
+	err = dec.Decode(&out)
+	return out, err
+}
+
+func deriveAPI(models fs.FS, file string, operations []string) (object, error) {
+	model, err := readObject(models, file)
+	if err != nil {
 		return nil, err
 	}
 	definitions, _ := model["definitions"].(object)
@@ -167,8 +197,8 @@ func (r *reducer) parameter(p object) (object, error) {
 // Keywords whose value is copied as it is, and keywords that are prose.
 var (
 	plain = []string{"type", "format", "enum", "required", "minimum", "maximum", "minLength", "maxLength",
-		"minItems", "maxItems", "pattern", "uniqueItems", "default"}
-	prose = []string{"description", "title", "example", "examples", "externalDocs"}
+		"minItems", "maxItems", "pattern", "uniqueItems", "default", "const", "minProperties"}
+	prose = []string{"description", "title", "example", "examples", "externalDocs", "$schema", "$comment"}
 )
 
 func (r *reducer) schema(v any) (any, error) {
@@ -190,7 +220,7 @@ func (r *reducer) schema(v any) (any, error) {
 			out[k], err = r.ref(v)
 		case k == "items" || k == "additionalProperties":
 			out[k], err = r.schema(v)
-		case k == "allOf":
+		case k == "allOf" || k == "oneOf":
 			var all []any
 			for _, part := range v.([]any) {
 				reduced, partErr := r.schema(part)

@@ -17,13 +17,16 @@ const model = `{"consumes":["application/json"],"paths":{"/things/{id}":{"get":{
 "definitions":{"Thing":{"type":"object","description":"prose","properties":{"description":{"type":"string","title":"prose"},"self":{"$ref":"#/definitions/Thing"},"n":{"type":"number","maximum":0.10}}},
 "Unused":{"type":"string"}}}`
 
+const document = `{"$schema":"prose","$comment":"prose","type":"object","properties":{"id":{"type":"integer","examples":["prose"]},"rest":false},
+"oneOf":[{"$comment":"prose","properties":{"kind":{"const":"KIND"}}}]}`
+
 func models(text string) fstest.MapFS {
-	return fstest.MapFS{"COMMIT": {Data: []byte("abc\n")}, "m.json": {Data: []byte(text)}}
+	return fstest.MapFS{"COMMIT": {Data: []byte("abc\n")}, "m.json": {Data: []byte(text)}, "d.json": {Data: []byte(document)}}
 }
 
 func TestDeriveKeepsRulesAndDropsProse(t *testing.T) {
 	t.Parallel()
-	got, err := derive(models(model), map[string][]string{"m.json": {"getThing"}})
+	got, err := derive(models(model), map[string][]string{"m.json": {"getThing"}}, map[string]string{"doc": "d.json"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +35,8 @@ func TestDeriveKeepsRulesAndDropsProse(t *testing.T) {
 		t.Errorf("prose or an unreached definition survived:\n%s", text)
 	}
 	for _, want := range []string{`"rate": 0.0167`, `"burst": 15`, `"csv": true`, `"maxItems": 2`, `"maximum": 0.10`,
-		`"x-amzn-RequestId"`, `"description": {`, `"revision": "abc"`, `"consumes"`, `"required": true`} {
+		`"x-amzn-RequestId"`, `"description": {`, `"revision": "abc"`, `"consumes"`, `"required": true`,
+		`"doc": {`, `"oneOf": [`, `"const": "KIND"`, `"rest": false`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is missing:\n%s", want, text)
 		}
@@ -48,7 +52,7 @@ func TestDeriveRefusesWhatItDoesNotKnow(t *testing.T) {
 		"no plan":            {`| Burst |`, `| Peak |`, "0 usage plan tables"},
 		"no operation":       {`"getThing"`, `"getThings"`, "no operation getThing"},
 	} {
-		_, err := derive(models(strings.Replace(model, c.from, c.to, 1)), map[string][]string{"m.json": {"getThing"}})
+		_, err := derive(models(strings.Replace(model, c.from, c.to, 1)), map[string][]string{"m.json": {"getThing"}}, nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
@@ -58,13 +62,13 @@ func TestDeriveRefusesWhatItDoesNotKnow(t *testing.T) {
 func TestCheckSaysExactlyWhatDiffers(t *testing.T) {
 	t.Parallel()
 	ops := map[string][]string{"m.json": {"getThing"}}
-	have, err := derive(models(model), ops)
+	have, err := derive(models(model), ops, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	changed := strings.NewReplacer(`"maxItems":2`, `"maxItems":3`, `,"n":{"type":"number","maximum":0.10}`, "",
 		`[{"name":"id"`, `[{"name":"new","in":"query","type":"string"},{"name":"id"`, "| 15 |", "| 10 |").Replace(model)
-	want, err := derive(models(changed), ops)
+	want, err := derive(models(changed), ops, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +103,12 @@ func TestCommandWritesAndThenChecks(t *testing.T) {
 			paths = append(paths, strings.NewReplacer("getThing", id, "/things/", "/"+id+"/").Replace(pathOf(t)))
 		}
 		write(file, `{"consumes":["application/json"],"paths":{`+strings.Join(paths, ",")+`},"definitions":{"Thing":{"type":"object"}}}`)
+	}
+	for _, file := range wantedDocuments {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(file, document)
 	}
 	var said strings.Builder
 	if err := run([]string{"-models", dir, "-out", out}, &said); err != nil {

@@ -38,7 +38,7 @@ func run(args []string, stdout io.Writer) error {
 	if *models == "" || *out == "" {
 		return errors.New("-models and -out are required")
 	}
-	derived, err := derive(os.DirFS(*models), wanted)
+	derived, err := derive(os.DirFS(*models), wanted, wantedDocuments)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ const (
 	Access Op = "access"
 	// Discard destroys the refresh token of an authorisation.
 	Discard Op = "discard"
+	// Grantless hands out an access token of the application itself, for a scope
+	// that the broker is set up to give.
+	Grantless Op = "grantless"
 )
 
 // Request is the payload of an invocation.
@@ -37,6 +40,7 @@ type Request struct {
 	Grant       int64              `json:"grant"`                 // number of the authorisation
 	Code        string             `json:"code,omitempty"`        // Exchange
 	RedirectURI string             `json:"redirectUri,omitempty"` // Exchange
+	Scope       amazon.Scope       `json:"scope,omitempty"`       // Grantless; no tenant or connection then
 }
 
 // String hides the code.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,5 +123,58 @@ func TestCommandNamesWhatIsMissing(t *testing.T) {
 		if err := run(t.Context(), args, logger); err == nil {
 			t.Errorf("%v: it ran", args)
 		}
+	}
+}
+
+func TestCommandWritesANewSecretToItsFileAndNotToItsLog(t *testing.T) {
+	t.Parallel()
+	dir, args := files(t, "seller-sku\tprice\nD1\t7.00\n")
+	queue := filepath.Join(dir, "new-secrets")
+	base, log, stop := serve(t, append(args, "-new-secret-file", queue))
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"sellingpartnerapi::client_credential:rotation"},
+		"client_id": {"amzn1.application-oa2-client.fake"}, "client_secret": {"s3cr3t"}}
+	resp, err := http.PostForm(base+"/auth/o2/token", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	err = json.NewDecoder(resp.Body).Decode(&token)
+	resp.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/eu/applications/2023-11-30/clientSecret", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"User-Agent": {"PM/1 (Language=Go/1.26)"}, "X-Amz-Date": {"20261122T090000Z"}, "X-Amz-Access-Token": {token.Access}}
+	if resp, err = http.DefaultClient.Do(r); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("rotate: %d", resp.StatusCode)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := os.ReadFile(queue)
+	var message struct {
+		Payload struct {
+			New struct {
+				Secret string `json:"newClientSecret"`
+			} `json:"applicationOAuthClientNewSecret"`
+		} `json:"payload"`
+	}
+	if err != nil || json.Unmarshal(line, &message) != nil || message.Payload.New.Secret == "" {
+		t.Fatalf("%s, %v", line, err)
+	}
+	if info, err := os.Stat(queue); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if strings.Contains(log.String(), message.Payload.New.Secret) {
+		t.Error("the log holds the new secret")
 	}
 }

@@ -25,6 +25,7 @@ type options struct {
 	drop                                []string
 	appID, clientID, secretFile         string
 	redirects                           []string
+	newSecrets                          string
 	draft                               bool
 }
 
@@ -49,6 +50,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.clientID, "client-id", "amzn1.application-oa2-client.fake", "LWA client id")
 	flags.StringVar(&o.secretFile, "client-secret-file", "", "file with the LWA client secret")
 	flags.Func("redirect-uri", "registered OAuth redirect URI; may be repeated, the first is the default", list(&o.redirects))
+	flags.StringVar(&o.newSecrets, "new-secret-file", "", "file that takes the place of the queue for new client secrets, a JSON line each; empty: none is registered")
 	flags.BoolVar(&o.draft, "draft", false, "the application is in draft status")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -68,13 +70,21 @@ func (o options) start(logger *slog.Logger) (*fakeamazon.Fake, error) {
 	}
 	_, err = os.Stat(o.state)
 	fresh := o.state == "" || err != nil
-	fake, err := fakeamazon.New(fakeamazon.Config{
+	cfg := fakeamazon.Config{
 		Seed: o.seed, Clock: clock.Real{}, Speed: o.speed, StateFile: o.state, Logger: logger,
 		Application: fakeamazon.Application{
 			ID: o.appID, ClientID: o.clientID, ClientSecret: secret.New(strings.TrimSpace(string(raw))),
 			RedirectURIs: o.redirects, Draft: o.draft,
 		},
-	})
+	}
+	if o.newSecrets != "" {
+		cfg.SecretQueue = func(message secret.Value) {
+			if err := appendLine(o.newSecrets, message); err != nil {
+				logger.Error("a new client secret is lost", "error", err.Error())
+			}
+		}
+	}
+	fake, err := fakeamazon.New(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +101,16 @@ func (o options) start(logger *slog.Logger) (*fakeamazon.Fake, error) {
 		}
 	}
 	return fake, nil
+}
+
+// appendLine adds a message to a file that nobody else may read.
+func appendLine(name string, message secret.Value) error {
+	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(file, message.Reveal())
+	return errors.Join(err, file.Close())
 }
 
 func (o options) seedInto(fake *fakeamazon.Fake) error {

@@ -1,0 +1,92 @@
+package amazon
+
+import (
+	"context"
+
+	"pricemanager/internal/price"
+)
+
+// MaxFeedMessages is how many patches one feed takes (listings-feed-schema-v2).
+const MaxFeedMessages = 25_000
+
+// FeedStatus is the state of a feed at Amazon.
+type FeedStatus string
+
+// The feed states (feeds_2021-06-30, Feed.processingStatus).
+const (
+	FeedInQueue    FeedStatus = "IN_QUEUE" // for minutes as a rule, for hours at times
+	FeedInProgress FeedStatus = "IN_PROGRESS"
+	FeedDone       FeedStatus = "DONE"
+	// FeedFatal ended early: some, none or all of its patches took effect.
+	FeedFatal     FeedStatus = "FATAL"
+	FeedCancelled FeedStatus = "CANCELLED" // nothing took effect
+)
+
+// Final reports whether the state is the last one.
+func (s FeedStatus) Final() bool { return s == FeedDone || s == FeedFatal || s == FeedCancelled }
+
+// FeedReport names a feed's processing report.
+type FeedReport struct {
+	Feed     string // id, as Submit returned it
+	Document string // as Status returned it
+	Messages int    // number of patches submitted
+}
+
+// FeedOutcome is Amazon's verdict on one patch of a feed.
+type FeedOutcome struct {
+	Index int // of the patch as submitted
+	// Status is Accepted or Invalid, or Unsaid when the report does not tell.
+	// Accepted is not applied: only a later read shows that.
+	Status SubmissionStatus
+	Issues []Issue
+}
+
+// Unsaid is the status of a patch about which a processing report says nothing
+// that can be relied on: it is read back like one whose answer was lost.
+const Unsaid SubmissionStatus = ""
+
+// Feeds writes prices in bulk through JSON_LISTINGS_FEED. Errors are *Error.
+//
+// Amazon takes five feeds in five minutes from a seller in a region. It does
+// not process the patches of a feed in order, nor before or after single
+// patches sent meanwhile: a SKU must be in one feed or one call at a time.
+type Feeds interface {
+	// Submit sends up to MaxFeedMessages patches, one for each SKU, and returns
+	// the feed's id. marketplaces are those of the patches. An error with Reached
+	// true may have made a feed whose id is lost; any other made none.
+	Submit(ctx context.Context, a Account, marketplaces []price.MarketplaceID, patches []Patch) (string, error)
+	// Status returns the state and, when there is one, the id of the processing
+	// report's document.
+	Status(ctx context.Context, a Account, feed string) (FeedStatus, string, error)
+	// Cancel asks Amazon to drop a feed that is still in the queue; one that is
+	// not is an *Error with Status 400. Success is no proof: Status tells.
+	Cancel(ctx context.Context, a Account, feed string) error
+	// Result reads the report and then calls each for every patch, in order. It
+	// calls it for none when the report cannot be read to its end or is not of
+	// this seller and feed. An error of each ends it and is returned as it is.
+	Result(ctx context.Context, a Account, r FeedReport, each func(FeedOutcome) error) error
+}
+
+// SplitFeed divides patches into feeds that Submit takes, keeping their order: a
+// SKU that is there several times goes to as many feeds, which must not run at
+// the same time.
+func SplitFeed(patches []Patch) [][]Patch {
+	var feeds [][]Patch
+	next := map[price.SKU]int{} // the first feed that a SKU may still go to
+	open := 0                   // the first feed that is not full
+	for _, p := range patches {
+		at := max(next[p.SKU], open)
+		for at < len(feeds) && len(feeds[at]) == MaxFeedMessages {
+			at++
+		}
+		if at == len(feeds) {
+			feeds = append(feeds, nil)
+		}
+		feeds[at] = append(feeds[at], p)
+		next[p.SKU] = at + 1
+		for open < len(feeds) && len(feeds[open]) == MaxFeedMessages {
+			open++
+		}
+	}
+	return feeds
+}
