@@ -73,6 +73,9 @@ func (e *Engine) Apply(ctx context.Context, t tenant.ID, id string) error {
 		stop := e.Clock.Now().Add(e.Config.withDefaults().Slice)
 		for _, c := range b.connections() {
 			done, err := e.stageConnection(ctx, t, &b, c, stop)
+			if errors.Is(err, errStaging) {
+				return e.Bell.send(ctx, d, stagingWait)
+			}
 			if err != nil {
 				return err
 			}
@@ -94,6 +97,13 @@ func (e *Engine) Apply(ctx context.Context, t tenant.ID, id string) error {
 	}
 	return closeMarker(ctx, e.DB, d, seq)
 }
+
+// errStaging says that another batch that is being staged has an offer first.
+// Whether the row moved is only known once that batch was committed or refused.
+var errStaging = errors.New("lane: another batch is staging the same offer")
+
+// stagingWait is how long to leave that batch before looking again.
+const stagingWait = 2 * time.Second
 
 // stageConnection stages the rows of one connection, chunk by chunk, until stop.
 func (e *Engine) stageConnection(ctx context.Context, t tenant.ID, b *Batch, c price.ConnectionID, stop time.Time) (done bool, err error) {
@@ -118,7 +128,8 @@ func (e *Engine) stageConnection(ctx context.Context, t tenant.ID, b *Batch, c p
 
 // stageChunk stages rows, writes the row file of those that were staged and the
 // list of those that moved, and then moves the cursor. A crash before the
-// cursor moves repeats all of it with the same result.
+// cursor moves repeats all of it with the same result. A worker that comes late,
+// after the commit, may find other rows moved: it leaves written files alone.
 func (e *Engine) stageChunk(ctx context.Context, t tenant.ID, b *Batch, c price.ConnectionID, from int64, rows []Row) error {
 	staged := make([]bool, len(rows))
 	err := e.beside(ctx, len(rows), func(ctx context.Context, i int) (err error) {
@@ -139,13 +150,13 @@ func (e *Engine) stageChunk(ctx context.Context, t tenant.ID, b *Batch, c price.
 	next := stagedSoFar{To: from + int64(len(rows)), Chunks: b.chunks[c]}
 	if len(kept) > 0 {
 		name := chunkName(b.ID, c, len(next.Chunks))
-		if err := e.Blobs.Put(ctx, t, store.Files, name, "application/x-ndjson", encodeRows(kept)); err != nil {
+		if err := e.putOnce(ctx, t, name, kept); err != nil {
 			return err
 		}
 		next.Chunks = append(next.Chunks, int64(len(kept)))
 	}
 	if len(moved) > 0 {
-		if err := e.Blobs.Put(ctx, t, store.Files, movedName(b.ID, c, from), "application/x-ndjson", encodeRows(moved)); err != nil {
+		if err := e.putOnce(ctx, t, movedName(b.ID, c, from), moved); err != nil {
 			return err
 		}
 	}
@@ -165,6 +176,16 @@ func (e *Engine) stageChunk(ctx context.Context, t tenant.ID, b *Batch, c price.
 	b.stagedTo[c], b.chunks[c] = next.To, next.Chunks
 	b.Moved += int64(len(moved))
 	return nil
+}
+
+// putOnce writes a row file that is not there yet. All workers that look before
+// the commit have the same rows for it.
+func (e *Engine) putOnce(ctx context.Context, t tenant.ID, name string, rows []Row) error {
+	_, err := e.Blobs.Get(ctx, t, store.Files, name)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return e.Blobs.Put(ctx, t, store.Files, name, "application/x-ndjson", encodeRows(rows))
 }
 
 // beside runs call for 0 to n-1, at most stagers at a time, and returns the first
@@ -198,8 +219,22 @@ func (e *Engine) beside(ctx context.Context, n int, call func(context.Context, i
 }
 
 // stage writes what the batch wants into the offer item, if the offer is still
-// as the plan saw it. It reports false when the offer moved.
+// as the plan saw it. It reports false when the offer moved. Both answers are
+// final as long as the batch is not committed: versions only grow, and nobody
+// takes a staged row of an uncommitted batch away. So workers that stage the
+// same rows at the same time agree.
 func (e *Engine) stage(ctx context.Context, t tenant.ID, batch string, c price.ConnectionID, r Row) (bool, error) {
+	for range 4 {
+		ok, err := e.stageOnce(ctx, t, batch, c, r)
+		if !errors.Is(err, store.ErrConflict) {
+			return ok, err
+		}
+		// The item changed between the look and the write: look again.
+	}
+	return false, fmt.Errorf("offer %s keeps changing: %w", r.SKU, store.ErrConflict)
+}
+
+func (e *Engine) stageOnce(ctx context.Context, t tenant.ID, batch string, c price.ConnectionID, r Row) (bool, error) {
 	key := offerKey(price.OfferKey{Connection: c, Marketplace: r.Marketplace, SKU: r.SKU})
 	next := map[string]any{aNextBatch: batch, aNextRow: r.N, aNextEdit: mustJSON(r.Edit)}
 	_, err := e.DB.Update(ctx, t, store.Offers, key, store.Update{
@@ -209,22 +244,24 @@ func (e *Engine) stage(ctx context.Context, t tenant.ID, batch string, c price.C
 	if err == nil {
 		return true, nil
 	}
-	var conflict *store.ConflictError
-	if !errors.As(err, &conflict) {
+	if !errors.Is(err, store.ErrConflict) {
 		return false, err
 	}
-	it, err := e.DB.Get(ctx, t, store.Offers, key)
-	if errors.Is(err, store.ErrNotFound) {
+	it, gerr := e.DB.Get(ctx, t, store.Offers, key)
+	if errors.Is(gerr, store.ErrNotFound) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
+	if gerr != nil {
+		return false, gerr
 	}
 	if c, _ := mustOffer(it).wants(batch, r.N); c != nil {
 		return true, nil // staged by an earlier run of this job
 	}
-	if it.Int(aVersion) != r.Version || it.Str(aNextBatch) == "" {
+	if it.Int(aVersion) != r.Version {
 		return false, nil
+	}
+	if it.Str(aNextBatch) == "" {
+		return false, err // it was promoted meanwhile
 	}
 	return e.stageOver(ctx, t, key, it, next)
 }
@@ -243,7 +280,7 @@ func (e *Engine) stageOver(ctx context.Context, t tenant.ID, key store.Key, it s
 	}}
 	switch BatchState(state.Str(aBatchState)) {
 	case Staging:
-		return false, nil // two batches are being applied at once: the row moved
+		return false, errStaging
 	case Sending, Done:
 		up.Set[aBatch], up.Set[aRow] = prev, it.Int(aNextRow)
 		up.Set[aEdit], up.Set[aOld] = it.Bytes(aNextEdit), it.Bytes(aKnown)
@@ -254,9 +291,6 @@ func (e *Engine) stageOver(ctx context.Context, t tenant.ID, key store.Key, it s
 		// Nothing of it counts: it is simply replaced.
 	}
 	_, err = e.DB.Update(ctx, t, store.Offers, key, up)
-	if errors.Is(err, store.ErrConflict) {
-		return false, nil
-	}
 	return err == nil, err
 }
 

@@ -203,7 +203,8 @@ type slots struct {
 
 // slotsFor deals out appRate calls a second. While all seats at the seller's own
 // rate and burst stay within the application's rate and half its burst, there is
-// nothing to divide and the seller's budget alone counts.
+// nothing to divide and the seller's budget alone counts, also where Amazon
+// states a higher rate for a seller than the default.
 func slotsFor(s seat, appRate int64, cfg Config, used int64) slots {
 	out := slots{open: windowStart(s.Window), until: windowStart(s.Window + 1), none: s.Number == 0, used: used}
 	if out.none || (float64(s.Seats)*cfg.Rate <= float64(appRate) && float64(s.Seats)*cfg.Burst <= float64(appRate)/2) {

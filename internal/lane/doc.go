@@ -33,6 +33,13 @@
 // have work and no owner. A worker that lost its lease can write nothing more:
 // every write of the journal and of an outcome carries the lease's fence.
 //
+// # How lanes share Amazon's application-wide budget
+//
+// Each lease holds a seat in windows of five seconds; the seats of a window are
+// counted by conditional writes and never add up to more than the application's
+// rate (ceiling.go). Without a seat nothing is called. A worker that dies holds
+// its seat to the end of the window only.
+//
 // # What it does not do
 //
 // It does not parse files or decide what a plan contains, and it never reads a

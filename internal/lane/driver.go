@@ -217,13 +217,16 @@ func (d *driver) work(ctx context.Context, end time.Time) (time.Time, error) {
 			return next, nil
 		}
 		until := earlier(earlier(d.renewAt, d.seatsAt(now)), end)
+		wctx := ctx
 		if stopping {
-			until = d.renewAt
+			// An ended ctx would end the wait at once, and the loop would spin
+			// until the last call is back.
+			until, wctx = d.renewAt, context.WithoutCancel(ctx)
 		}
 		if !next.IsZero() && !stopping {
 			until = earlier(until, next)
 		}
-		if apply, ok := d.flight.Wait(ctx, later(until, now.Add(time.Millisecond))); ok {
+		if apply, ok := d.flight.Wait(wctx, later(until, now.Add(time.Millisecond))); ok {
 			d.land(apply)
 		}
 	}
@@ -316,8 +319,13 @@ func (d *driver) keepLease(ctx context.Context, now time.Time) error {
 	return nil
 }
 
+// journalEvery is how old the counts of a journal may get. A lane at Amazon's
+// pace announces its next 25 rows about as often, and that write carries them:
+// more haste would cost a fifth of a write unit a change.
+const journalEvery = 5 * time.Second
+
 // checkpoint advances the journals: it finishes batches whose rows are all
-// terminal and writes counts that have been stale for two seconds.
+// terminal and writes counts that have been stale for a while.
 func (d *driver) checkpoint(ctx context.Context, now time.Time) error {
 	kept := d.works[:0]
 	for _, w := range d.works {
@@ -328,7 +336,7 @@ func (d *driver) checkpoint(ctx context.Context, now time.Time) error {
 			}
 			continue
 		}
-		if w.dirty && now.Sub(w.written) >= 2*time.Second {
+		if w.dirty && now.Sub(w.written) >= journalEvery {
 			if err := d.writeJournal(ctx, w, now); err != nil {
 				return err
 			}
@@ -371,6 +379,11 @@ func (d *driver) leave(ctx context.Context, wait time.Time) error {
 	}
 	d.stats.Handed = true
 	delay := max(wait.Sub(now), 0)
+	if delay < time.Second/2 {
+		// The queue counts in whole seconds. The next worker may as well wait for
+		// the next token itself: a second's delay would cost the lane tokens.
+		delay = 0
+	}
 	return d.e.Bell.send(ctx, d.doorbell(), min((delay+time.Second-1).Truncate(time.Second), 15*time.Minute))
 }
 

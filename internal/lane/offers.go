@@ -192,14 +192,29 @@ type Offers struct{ db store.DB }
 func NewOffers(db store.DB) *Offers { return &Offers{db: db} }
 
 // Offers returns the offers that exist among keys, each as it will be once its
-// pending changes have come true. It is what plans are made against.
+// pending changes have come true. It is what plans are made against. What a
+// refused batch left behind is not pending: planned again, it is a change again.
 func (s *Offers) Offers(ctx context.Context, t tenant.ID, keys []price.OfferKey) (map[price.OfferKey]price.Offer, error) {
 	recs, err := s.records(ctx, t, keys)
 	if err != nil {
 		return nil, err
 	}
 	out := make(map[price.OfferKey]price.Offer, len(recs))
+	refused := map[string]bool{}
 	for k, r := range recs {
+		if r.staged != nil {
+			b := r.staged.Batch
+			if _, asked := refused[b]; !asked {
+				it, err := s.db.Get(ctx, t, store.Offers, batchKey(b))
+				if err != nil && !errors.Is(err, store.ErrNotFound) {
+					return nil, fmt.Errorf("lane: read batch: %w", err)
+				}
+				refused[b] = BatchState(it.Str(aBatchState)) == Refused
+			}
+			if refused[b] {
+				r.staged = nil
+			}
+		}
 		out[k] = r.pending()
 	}
 	return out, nil

@@ -122,7 +122,7 @@ func (d *driver) readBack(ctx context.Context, rows []*row, now time.Time) {
 				return
 			}
 			for i, r := range rows {
-				d.seen(ctx, r, seen[i], at)
+				d.seen(ctx, r, seen[i], now, at)
 			}
 		}
 	})
@@ -169,8 +169,9 @@ func (d *driver) look(ctx context.Context, r *row, l *amazon.Listing, begun time
 }
 
 // seen brings the result of a read-back into the lane's state, and decides what
-// comes next for a row that is not yet as wanted.
-func (d *driver) seen(ctx context.Context, r *row, s sight, now time.Time) {
+// comes next for a row that is not yet as wanted. What a read does not show was
+// not there when it was begun; its answer may be much later.
+func (d *driver) seen(ctx context.Context, r *row, s sight, begun, now time.Time) {
 	switch {
 	case s.err != nil:
 		d.log.ErrorContext(ctx, "observation not recorded", "sku", string(r.SKU), "error", s.err.Error())
@@ -185,10 +186,10 @@ func (d *driver) seen(ctx context.Context, r *row, s sight, now time.Time) {
 			d.took(r.Marketplace, s.took)
 		}
 		r.set(Observed)
-	case r.state == Unknown && now.Sub(r.notAfter) >= d.unknownFor(r.Marketplace) && r.lost <= 1:
+	case r.state == Unknown && begun.Sub(r.notAfter) >= d.unknownFor(r.Marketplace) && r.lost <= 1:
 		// Had the lost send taken effect it would show by now: send once more.
 		r.w.again = append(r.w.again, r)
-	case now.Sub(r.first) >= d.cfg.ConfirmWithin:
+	case begun.Sub(r.first) >= d.cfg.ConfirmWithin:
 		d.giveUp(ctx, r)
 	default:
 		// Look again after half the time it has been waiting: often at first,

@@ -43,12 +43,6 @@ func (d *delays) add(took time.Duration) {
 	d[i]++
 }
 
-func (d *delays) merge(o delays) {
-	for i, n := range o {
-		d[i] += n
-	}
-}
-
 func (d delays) count() (n int64) {
 	for _, k := range d {
 		n += k
