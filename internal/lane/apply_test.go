@@ -112,7 +112,7 @@ func TestWhatARefusedBatchStagedIsNotPending(t *testing.T) {
 		w := newWorld(t)
 		skus := w.stock(2)
 		w.apply("bat_a", "19.00", skus...)
-		time.Sleep(time.Second)
+		_ = w.engine.Clock.Sleep(t.Context(), time.Second)
 		w.put(skus[1], price.Prices{Our: eur("21.00")}) // moves the second offer
 		w.pump(time.Minute)
 		if b := w.batch("bat_a"); b.State != Refused {

@@ -71,7 +71,7 @@ type seats struct {
 // keepSeats brings the seats up to now, and the pacers with them. Without a
 // seat nothing is called, so an error of the store stops the lane.
 func (d *driver) keepSeats(ctx context.Context, now time.Time) error {
-	if len(d.works) == 0 && d.imp == nil {
+	if d.idle() {
 		return nil
 	}
 	w := windowOf(now)

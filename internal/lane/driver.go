@@ -347,6 +347,9 @@ func (d *driver) checkpoint(ctx context.Context, now time.Time) error {
 	return nil
 }
 
+// idle reports whether the lane has nothing to do at all.
+func (d *driver) idle() bool { return len(d.works) == 0 && d.imp == nil && len(d.notices) == 0 }
+
 // leave writes what is known, gives the lane back, and rings for what is left.
 // Crash points: before the release the lease runs out by itself; between the
 // release and the ring the marker is still open and the sweep rings.
@@ -374,7 +377,7 @@ func (d *driver) leave(ctx context.Context, wait time.Time) error {
 	case d.parked != "":
 		d.log.ErrorContext(ctx, "lane parked", "reason", d.parked)
 		return nil
-	case len(d.works) == 0 && d.imp == nil && len(d.notices) == 0:
+	case d.idle():
 		return closeMarker(ctx, d.e.DB, d.doorbell(), d.markerSeq)
 	}
 	d.stats.Handed = true

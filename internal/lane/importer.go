@@ -270,7 +270,7 @@ func (d *driver) importLines(ctx context.Context) ([]catalogueLine, error) {
 	lines := j.skus[min(place, int64(len(j.skus))):]
 	lines = lines[:min(len(lines), perRead)]
 	for i, l := range lines {
-		if bytes.ContainsRune([]byte(l.SKU), ',') {
+		if hasComma(l.SKU) {
 			return lines[:max(i, 1)], nil
 		}
 	}

@@ -103,7 +103,7 @@ func (d *driver) nextNotices() (read, done []notice) {
 		case awaited[n.key]:
 			done = append(done, n)
 		case len(read) < perRead && (len(read) == 0 || read[0].key.Marketplace == n.key.Marketplace) &&
-			(len(read) == 0 || !hasCommaSKU(n.key.SKU) && !hasCommaSKU(read[0].key.SKU)):
+			(len(read) == 0 || !hasComma(n.key.SKU) && !hasComma(read[0].key.SKU)):
 			read = append(read, n)
 		default:
 			kept = append(kept, n)
@@ -159,8 +159,6 @@ func (d *driver) launchNotices(ctx context.Context, now time.Time) bool {
 	})
 	return true
 }
-
-func hasCommaSKU(s price.SKU) bool { return strings.Contains(string(s), ",") }
 
 // forget removes a notice unless it was given again since it was read.
 func (d *driver) forget(ctx context.Context, n notice) error {

@@ -87,14 +87,15 @@ func (d *driver) dueRows(now time.Time) []*row {
 		return nil
 	}
 	// A SKU with a comma cannot be told from two SKUs in a search: it is read alone.
-	if hasComma(best[0]) {
+	if hasComma(best[0].SKU) {
 		return best[:1]
 	}
-	best = slices.DeleteFunc(best, func(r *row) bool { return hasComma(r) || r.readAt.After(now) })
+	best = slices.DeleteFunc(best, func(r *row) bool { return hasComma(r.SKU) || r.readAt.After(now) })
 	return best[:min(perRead, len(best))]
 }
 
-func hasComma(r *row) bool { return strings.Contains(string(r.SKU), ",") }
+// hasComma reports whether a SKU cannot be told from two in a search.
+func hasComma(s price.SKU) bool { return strings.Contains(string(s), ",") }
 
 // readBack reads rows at Amazon and records which of them are as wanted.
 func (d *driver) readBack(ctx context.Context, rows []*row, now time.Time) {
@@ -129,7 +130,7 @@ func (d *driver) readBack(ctx context.Context, rows []*row, now time.Time) {
 }
 
 func (d *driver) fetch(ctx context.Context, m price.MarketplaceID, rows []*row) (map[price.SKU]*amazon.Listing, amazon.Call, error) {
-	if len(rows) == 1 && hasComma(rows[0]) {
+	if len(rows) == 1 && hasComma(rows[0].SKU) {
 		l, call, err := d.e.Listings.Get(ctx, d.account, m, rows[0].SKU)
 		return map[price.SKU]*amazon.Listing{rows[0].SKU: &l}, call, err
 	}
