@@ -40,6 +40,7 @@ type driver struct {
 	visible   time.Duration // measured accepted -> visible
 	renewAt   time.Time
 	rung      int64 // rings as of the last renewal
+	looked    bool  // the work was looked up to its end
 	markerSeq int64
 
 	delays   map[price.MarketplaceID]delays // accepted -> visible, as kept
@@ -138,6 +139,7 @@ func (d *driver) readStops(ctx context.Context) error {
 // reload looks up the lane's work. The rings are read before the work, so that
 // work added after the look-up shows as a new ring.
 func (d *driver) reload(ctx context.Context) error {
+	d.looked = false
 	rung, err := d.lease.renew(ctx, d.e.DB, d.e.Clock.Now(), d.cfg.Lease)
 	if err != nil {
 		return err
@@ -166,7 +168,11 @@ func (d *driver) reload(ctx context.Context) error {
 	if err := d.openNotices(ctx); err != nil {
 		return err
 	}
-	return d.openImport(ctx)
+	if err := d.openImport(ctx); err != nil {
+		return err
+	}
+	d.looked = true
+	return nil
 }
 
 func (d *driver) doorbell() Doorbell {
@@ -376,6 +382,10 @@ func (d *driver) leave(ctx context.Context, wait time.Time) error {
 	switch {
 	case d.parked != "":
 		d.log.ErrorContext(ctx, "lane parked", "reason", d.parked)
+		return nil
+	case !d.looked:
+		// A look-up that failed says nothing about what is left: the marker stays,
+		// the message comes again, and the sweep rings.
 		return nil
 	case d.idle():
 		return closeMarker(ctx, d.e.DB, d.doorbell(), d.markerSeq)

@@ -207,3 +207,43 @@ func TestTwoWorkersNeverDriveOneLane(t *testing.T) {
 		}
 	})
 }
+
+// A worker that could not look up its lane's work must not report the lane as
+// done: with the marker gone, one lost message would leave the work for ever.
+func TestALookUpThatFailsLeavesTheLaneOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		skus := w.stock(2)
+		w.apply("bat_a", "19.00", skus...)
+		failed := false
+		w.db.Hook = func(op memory.Op) (bool, error) {
+			if op.Kind == memory.Update && op.Writes[0].Key == workKey(conn, "bat_a") && !failed {
+				failed = true
+				return false, errors.New("throttled")
+			}
+			return true, nil
+		}
+		for range 2 { // the apply job, then the lane
+			for _, m := range w.queue.Receive(1, 6*time.Minute) {
+				d, _ := ParseDoorbell(m.Body)
+				_, _ = w.engine.Handle(t.Context(), d)
+				w.queue.Delete(m.ID) // and the message is lost
+			}
+		}
+		if !failed {
+			t.Fatal("the look-up did not fail: the test proves nothing")
+		}
+		for range 3 {
+			_ = w.engine.Clock.Sleep(t.Context(), time.Minute)
+			if _, err := w.engine.Bell.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.pump(time.Minute)
+		}
+		if b := w.batch("bat_a"); b.State != Done {
+			t.Fatalf("batch %s with %v", b.State, b.Counts)
+		}
+		w.wantPrices("19.00", skus...)
+	})
+}
