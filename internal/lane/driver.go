@@ -35,6 +35,7 @@ type driver struct {
 	// while its answer is awaited, the intent's notAfter when the answer was lost.
 	// No other patch of that offer is sent before.
 	busy      map[price.OfferKey]time.Time
+	due       map[price.MarketplaceID]*due // rows that wait for a read-back
 	inFlight  int
 	cameBack  bool          // a call of this worker has come back
 	visible   time.Duration // measured accepted -> visible
@@ -71,7 +72,7 @@ func (e *Engine) newDriver(cfg Config, l *lease, left laneState) *driver {
 		log:  e.Log.With("tenant", string(l.tenant), "connection", string(l.conn)),
 		send: newPacer(rate, burst, min(tokens, burst), now),
 		read: newPacer(rate, burst, 0, now),
-		busy: map[price.OfferKey]time.Time{}, measured: map[price.MarketplaceID]delays{}, known: map[string]bool{}, committed: map[string]bool{}, visible: cfg.Settle,
+		busy: map[price.OfferKey]time.Time{}, due: map[price.MarketplaceID]*due{}, measured: map[price.MarketplaceID]delays{}, known: map[string]bool{}, committed: map[string]bool{}, visible: cfg.Settle,
 		rung: l.rung, renewAt: now.Add(cfg.Lease / 3), parked: left.parked,
 	}
 	d.inherit(left.seats, now)

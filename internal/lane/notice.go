@@ -71,7 +71,7 @@ func (d *driver) openNotices(ctx context.Context) error {
 		for _, w := range d.works {
 			for _, r := range w.rows {
 				if r.key == key && r.readAt.After(now) && r.state == Accepted {
-					r.readAt = now
+					d.await(r, now)
 				}
 			}
 		}

@@ -2,8 +2,6 @@ package lane
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,72 +33,13 @@ func (d *driver) launchRead(ctx context.Context, now time.Time) bool {
 	return true
 }
 
-// waiting groups the rows that wait for a read-back by marketplace, those due
-// first in front.
-func (d *driver) waiting() map[price.MarketplaceID][]*row {
-	out := map[price.MarketplaceID][]*row{}
-	for _, w := range d.works {
-		for i := w.j.Low; i < w.j.High; i++ { // in order, so that ties are decided the same way every time
-			if r := w.rows[i]; r != nil && !r.readAt.IsZero() {
-				out[r.Marketplace] = append(out[r.Marketplace], r)
-			}
-		}
-	}
-	for _, rows := range out {
-		slices.SortStableFunc(rows, func(a, b *row) int { return a.readAt.Compare(b.readAt) })
-	}
-	return out
-}
-
-// ripe is when rows are worth a call: once a full call is due, or the first row
-// has waited for company long enough.
-func ripe(rows []*row) time.Time {
-	at := rows[0].readAt.Add(fill)
-	if len(rows) >= perRead {
-		at = earlier(at, rows[perRead-1].readAt)
-	}
-	return at
-}
-
-// nextRead returns when the next read-back is worth a call, the zero time when
-// no row waits for one.
-func (d *driver) nextRead() (at time.Time) {
-	for _, rows := range d.waiting() {
-		if t := ripe(rows); at.IsZero() || t.Before(at) {
-			at = t
-		}
-	}
-	return at
-}
-
-// dueRows picks up to 20 rows of one marketplace to read now.
-func (d *driver) dueRows(now time.Time) []*row {
-	var best []*row
-	waiting := d.waiting()
-	for _, m := range slices.Sorted(maps.Keys(waiting)) {
-		rows := waiting[m]
-		if !ripe(rows).After(now) && (best == nil || rows[0].readAt.Before(best[0].readAt)) {
-			best = rows
-		}
-	}
-	if best == nil {
-		return nil
-	}
-	// A SKU with a comma cannot be told from two SKUs in a search: it is read alone.
-	if hasComma(best[0].SKU) {
-		return best[:1]
-	}
-	best = slices.DeleteFunc(best, func(r *row) bool { return hasComma(r.SKU) || r.readAt.After(now) })
-	return best[:min(perRead, len(best))]
-}
-
 // hasComma reports whether a SKU cannot be told from two in a search.
 func hasComma(s price.SKU) bool { return strings.Contains(string(s), ",") }
 
 // readBack reads rows at Amazon and records which of them are as wanted.
 func (d *driver) readBack(ctx context.Context, rows []*row, now time.Time) {
 	for _, r := range rows {
-		r.readAt = time.Time{}
+		r.rest()
 	}
 	d.inFlight++
 	d.stats.Reads++
@@ -176,7 +115,7 @@ func (d *driver) seen(ctx context.Context, r *row, s sight, begun, now time.Time
 	switch {
 	case s.err != nil:
 		d.log.ErrorContext(ctx, "observation not recorded", "sku", string(r.SKU), "error", s.err.Error())
-		r.readAt = now.Add(time.Second)
+		d.await(r, now.Add(time.Second))
 	case s.gone:
 		r.set(Superseded)
 	case s.met:
@@ -195,7 +134,7 @@ func (d *driver) seen(ctx context.Context, r *row, s sight, begun, now time.Time
 	default:
 		// Look again after half the time it has been waiting: often at first,
 		// rarely later, five minutes at most.
-		r.readAt = now.Add(min(max(now.Sub(r.first)/2, time.Second), 5*time.Minute))
+		d.await(r, now.Add(min(max(now.Sub(r.first)/2, time.Second), 5*time.Minute)))
 	}
 }
 
@@ -206,7 +145,7 @@ func (d *driver) giveUp(ctx context.Context, r *row) {
 	switch {
 	case err != nil:
 		d.log.ErrorContext(ctx, "outcome not recorded", "sku", string(r.SKU), "error", err.Error())
-		r.readAt = d.e.Clock.Now().Add(time.Second)
+		d.await(r, d.e.Clock.Now().Add(time.Second))
 	case !ok:
 		r.set(Superseded)
 	default:
@@ -234,6 +173,6 @@ func (d *driver) readFailed(ctx context.Context, rows []*row, now time.Time, err
 			d.giveUp(ctx, r)
 			continue
 		}
-		r.readAt = now.Add(wait)
+		d.await(r, now.Add(wait))
 	}
 }

@@ -281,7 +281,8 @@ func (d *driver) answered(ctx context.Context, r *row, call amazon.Call, v verdi
 		d.stats.Accepted++
 		r.staged = false
 		r.set(Accepted)
-		r.first, r.sentAt, r.readAt = now, now, now.Add(d.visible)
+		r.first, r.sentAt = now, now
+		d.await(r, now.Add(d.visible))
 	case v.state == Unknown:
 		r.staged, r.lost = false, r.lost+1
 		d.unanswered(r, now)
@@ -296,7 +297,8 @@ func (d *driver) answered(ctx context.Context, r *row, call amazon.Call, v verdi
 // be on the wire; until then nothing else is sent for its offer.
 func (d *driver) unanswered(r *row, now time.Time) {
 	r.set(Unknown)
-	r.first, r.sentAt, r.readAt = now, now, later(r.notAfter, now)
+	r.first, r.sentAt = now, now
+	d.await(r, later(r.notAfter, now))
 	d.busy[r.key] = r.notAfter
 }
 

@@ -41,6 +41,7 @@ type row struct {
 	notAfter time.Time
 	sentAt   time.Time // acceptance, or the last send of an unknown one
 	readAt   time.Time // when the next read-back is due; zero while none is
+	waits    int       // counts the times it was given
 	first    time.Time // first acceptance or first loss of an answer
 }
 
@@ -97,9 +98,10 @@ func (d *driver) recover(ctx context.Context, w *work) error {
 				r.state = c.State
 			case c.State == Accepted:
 				r.state, r.first, r.sentAt = Accepted, c.At, c.At
-				r.readAt = later(c.At.Add(d.visible), now)
+				d.await(r, later(c.At.Add(d.visible), now))
 			case sent || c.State == Unknown:
-				r.first, r.sentAt, r.readAt = now, now, later(r.notAfter, now)
+				r.first, r.sentAt = now, now
+				d.await(r, later(r.notAfter, now))
 				d.busy[r.key] = r.notAfter
 				if c.State != Unknown {
 					v := verdict{state: Unknown, issue: "the worker that sent it stopped before Amazon's answer was recorded"}
@@ -222,7 +224,7 @@ func (r *row) set(s State) {
 	r.state = s
 	r.w.dirty = true
 	if s.Terminal() {
-		r.readAt = time.Time{}
+		r.rest()
 	}
 }
 

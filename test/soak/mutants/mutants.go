@@ -26,8 +26,8 @@ var mutants = []mutant{
 		"begun.Sub(r.notAfter) >= d.unknownFor(r.Marketplace) && r.lost <= 1",
 		"r.lost <= 1"}}},
 	{"wait for notAfter", []edit{
-		{"work.go", "later(r.notAfter, now)\n				d.busy[r.key] = r.notAfter", "now"},
-		{"send.go", "later(r.notAfter, now)\n	d.busy[r.key] = r.notAfter", "now"},
+		{"work.go", "later(r.notAfter, now))\n				d.busy[r.key] = r.notAfter", "now)"},
+		{"send.go", "later(r.notAfter, now))\n	d.busy[r.key] = r.notAfter", "now)"},
 		{"readback.go", "begun.Sub(r.notAfter) >= d.unknownFor(r.Marketplace)", "now.Sub(r.first) >= time.Second"}}},
 	{"guards at send time", []edit{{"send.go",
 		"if decision != price.Held && decision != price.Refused {",
