@@ -75,6 +75,15 @@ type Patch struct {
 	SKU         price.SKU
 	ProductType string // "" sends the literal PRODUCT, which Amazon accepts for offers
 	Edit        price.Edit
+	// Also are the same SKU in other marketplaces, in the same call. Whether one
+	// that Amazon finds invalid spoils the others is documented nowhere.
+	Also []MarketEdit
+}
+
+// MarketEdit is an edit of one marketplace.
+type MarketEdit struct {
+	Marketplace price.MarketplaceID
+	Edit        price.Edit
 }
 
 // Listing is one SKU in one marketplace as read from Amazon.

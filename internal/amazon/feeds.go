@@ -2,9 +2,13 @@ package amazon
 
 import (
 	"context"
+	"time"
 
 	"pricemanager/internal/price"
 )
+
+// ListingsFeed is the one type of feed that the product submits.
+const ListingsFeed = "JSON_LISTINGS_FEED"
 
 // MaxFeedMessages is how many patches one feed takes (listings-feed-schema-v2).
 const MaxFeedMessages = 25_000
@@ -24,6 +28,14 @@ const (
 
 // Final reports whether the state is the last one.
 func (s FeedStatus) Final() bool { return s == FeedDone || s == FeedFatal || s == FeedCancelled }
+
+// FeedInfo is what a list of feeds tells about one.
+type FeedInfo struct {
+	ID       string
+	Status   FeedStatus
+	Document string // of the processing report, "" when there is none yet
+	Created  time.Time
+}
 
 // FeedReport names a feed's processing report.
 type FeedReport struct {
@@ -53,8 +65,16 @@ const Unsaid SubmissionStatus = ""
 type Feeds interface {
 	// Submit sends up to MaxFeedMessages patches, one for each SKU, and returns
 	// the feed's id. marketplaces are those of the patches. An error with Reached
-	// true may have made a feed whose id is lost; any other made none.
+	// true may have made a feed whose id was not told: Recent finds it. Any other
+	// error made none.
 	Submit(ctx context.Context, a Account, marketplaces []price.MarketplaceID, patches []Patch) (string, error)
+	// Recent lists the listings feeds that the application made for the seller
+	// from since to until, both included and by Amazon's clock, in the order in
+	// which they were made. A feed whose submission got no answer is among them,
+	// once Amazon knows it; nothing tells it from another of the same time but
+	// that all others are known. Amazon remembers feeds for 28 days. It is
+	// whole or an error, and meant to be asked rarely: one call in 45 s.
+	Recent(ctx context.Context, a Account, since, until time.Time) ([]FeedInfo, error)
 	// Status returns the state and, when there is one, the id of the processing
 	// report's document.
 	Status(ctx context.Context, a Account, feed string) (FeedStatus, string, error)

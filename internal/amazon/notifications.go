@@ -19,19 +19,36 @@ const (
 // NotificationType is a kind of event that Amazon tells about.
 type NotificationType string
 
-// The notifications that the product listens to. Both go to EventBridge only.
+// The notifications that the product subscribes sellers to. Those about
+// listings go to EventBridge only, the one about feeds to a queue only.
 const (
 	ListingStatusChange NotificationType = "LISTINGS_ITEM_STATUS_CHANGE"
 	ListingIssuesChange NotificationType = "LISTINGS_ITEM_ISSUES_CHANGE"
+	FeedFinished        NotificationType = "FEED_PROCESSING_FINISHED"
+)
+
+// Notifications about the application itself. Nobody subscribes to them: they
+// go to the queue that is registered for them in the Solution Provider Portal.
+const (
+	SecretExpiry NotificationType = "APPLICATION_OAUTH_CLIENT_SECRET_EXPIRY"
+	NewSecret    NotificationType = "APPLICATION_OAUTH_CLIENT_NEW_SECRET"
 )
 
 // PayloadVersion is the version of the payload that the product reads.
 func (t NotificationType) PayloadVersion() string {
-	if t == ListingIssuesChange {
+	switch t {
+	case ListingIssuesChange:
 		return "2023-12-13" // 1.0 was taken away in March 2025
+	case FeedFinished:
+		return "2020-09-04"
+	case ListingStatusChange, SecretExpiry, NewSecret:
 	}
 	return "1.0"
 }
+
+// ByQueue reports whether Amazon sends the notification to a queue; the others
+// go to EventBridge.
+func (t NotificationType) ByQueue() bool { return t != ListingStatusChange && t != ListingIssuesChange }
 
 // Destination is where notifications go: a queue, or an account and region of
 // EventBridge. Exactly one of the two is set.

@@ -23,7 +23,6 @@ var _ amazon.Feeds = Feeds{}
 func NewFeeds(c *Client) Feeds { return Feeds{c} }
 
 const (
-	feedType = "JSON_LISTINGS_FEED"
 	// feedContentType is said twice and must be the same both times: when the
 	// document is made, and when it is uploaded.
 	feedContentType = "application/json; charset=UTF-8"
@@ -51,7 +50,7 @@ type feedMessage struct {
 
 // Submit sends patches as one feed. Every step before the last has no effect at
 // Amazon but an unused document: only an error of createFeed can have Reached
-// set, and then the feed may exist without our knowing its id.
+// set, and then the feed may exist without our knowing its id; Recent lists it.
 func (f Feeds) Submit(ctx context.Context, a amazon.Account, marketplaces []price.MarketplaceID, patches []amazon.Patch) (string, error) {
 	content, err := buildFeed(a.Seller, marketplaces, patches)
 	if err != nil {
@@ -78,7 +77,7 @@ func (f Feeds) Submit(ctx context.Context, a amazon.Account, marketplaces []pric
 		Type         string                `json:"feedType"`
 		Marketplaces []price.MarketplaceID `json:"marketplaceIds"`
 		Document     string                `json:"inputFeedDocumentId"`
-	}{feedType, marketplaces, doc.ID}}, &out)
+	}{amazon.ListingsFeed, marketplaces, doc.ID}}, &out)
 	if err == nil && out.FeedID == "" {
 		err = mismatch(opCreateFeed, told, errors.New("answer has no feedId"))
 	}
@@ -122,6 +121,8 @@ func buildFeed(seller string, marketplaces []price.MarketplaceID, patches []amaz
 			return nil, notSent(op, "patch %d has a SKU that a feed cannot name: %q", i, p.SKU)
 		case seen[p.SKU]:
 			return nil, notSent(op, "SKU %q is in the feed twice; Amazon keeps no order", p.SKU)
+		case len(p.Also) > 0:
+			return nil, notSent(op, "SKU %q is of several marketplaces; a feed has one message for each SKU", p.SKU)
 		case !slices.Contains(marketplaces, p.Marketplace):
 			return nil, notSent(op, "SKU %q is of marketplace %q, which the feed does not name", p.SKU, p.Marketplace)
 		}

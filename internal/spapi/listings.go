@@ -25,11 +25,15 @@ func inMarketplace(m price.MarketplaceID) param {
 	return param{"marketplaceIds", []string{string(m)}}
 }
 
-// Patch writes one SKU's prices in one marketplace.
+// Patch writes one SKU's prices, in one marketplace or in several.
 func (c *Client) Patch(ctx context.Context, a amazon.Account, p amazon.Patch) (amazon.Submission, error) {
 	body, err := buildPatch(p)
 	if err != nil {
 		return amazon.Submission{}, err
+	}
+	markets := param{"marketplaceIds", []string{string(p.Marketplace)}}
+	for _, also := range p.Also {
+		markets.values = append(markets.values, string(also.Marketplace))
 	}
 	var out struct {
 		SKU          string                  `json:"sku"`
@@ -39,7 +43,7 @@ func (c *Client) Patch(ctx context.Context, a amazon.Account, p amazon.Patch) (a
 	}
 	told, err := c.do(ctx, a, call{
 		op: opPatch, params: []string{a.Seller, string(p.SKU)}, body: body,
-		query: []param{inMarketplace(p.Marketplace), {"includedData", []string{"issues"}}, {"issueLocale", []string{issueLocale}}},
+		query: []param{markets, {"includedData", []string{"issues"}}, {"issueLocale", []string{issueLocale}}},
 	}, &out)
 	if err != nil {
 		return amazon.Submission{Call: told}, err

@@ -26,6 +26,7 @@ var (
 
 	opCreateFeedDocument = operation{"createFeedDocument", http.MethodPost, []string{"feeds", "2021-06-30", "documents"}}
 	opCreateFeed         = operation{"createFeed", http.MethodPost, []string{"feeds", "2021-06-30", "feeds"}}
+	opFeeds              = operation{"getFeeds", http.MethodGet, []string{"feeds", "2021-06-30", "feeds"}}
 	opFeed               = operation{"getFeed", http.MethodGet, []string{"feeds", "2021-06-30", "feeds", "*"}}
 	opCancelFeed         = operation{"cancelFeed", http.MethodDelete, []string{"feeds", "2021-06-30", "feeds", "*"}}
 	opFeedDocument       = operation{"getFeedDocument", http.MethodGet, []string{"feeds", "2021-06-30", "documents", "*"}}
@@ -38,8 +39,18 @@ var (
 
 var operations = []operation{
 	opPatch, opGet, opSearch, opCreateReport, opReport, opDocument, opParticipations,
-	opCreateFeedDocument, opCreateFeed, opFeed, opCancelFeed, opFeedDocument,
+	opCreateFeedDocument, opCreateFeed, opFeeds, opFeed, opCancelFeed, opFeedDocument,
 	opCreateDestination, opDestinations, opCreateSubscription, opSubscription,
+}
+
+// Operations names every operation that a Client can call, by Amazon's operation
+// id: what a check that wants to have seen all of them compares with.
+func Operations() []string {
+	names := make([]string, len(operations))
+	for i, o := range operations {
+		names[i] = o.name
+	}
+	return names
 }
 
 // address returns the operation's address below base with the parameters in

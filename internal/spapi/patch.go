@@ -94,47 +94,73 @@ type discountLevel struct {
 // that reliably. Removing the B2B price is the exception: our_price cannot be
 // null, so the whole B2B instance is deleted and its quantity tiers go with it.
 func buildPatch(p amazon.Patch) (patchBody, error) {
+	body := patchBody{ProductType: p.ProductType}
+	if body.ProductType == "" {
+		body.ProductType = "PRODUCT"
+	}
+	merge, remove := patchOp{Op: "merge", Path: offerPath}, patchOp{Op: "delete", Path: offerPath}
+	for _, e := range append([]amazon.MarketEdit{{Marketplace: p.Marketplace, Edit: p.Edit}}, p.Also...) {
+		set, gone, err := buildEdit(e)
+		if err != nil {
+			return patchBody{}, err
+		}
+		if len(set)+len(gone) == 0 {
+			return patchBody{}, notSent(opPatch.name, "the edit changes nothing")
+		}
+		merge.Value, remove.Value = append(merge.Value, set...), append(remove.Value, gone...)
+	}
+	for _, op := range []patchOp{merge, remove} {
+		if len(op.Value) > 0 {
+			body.Patches = append(body.Patches, op)
+		}
+	}
+	return body, nil
+}
+
+// buildEdit translates the edit of one marketplace: instances to be merged, and
+// instances to be deleted.
+func buildEdit(p amazon.MarketEdit) (set, gone []offerPatch, err error) {
 	op := opPatch.name
 	m, ok := price.MarketplaceByID(p.Marketplace)
 	if !ok {
-		return patchBody{}, notSent(op, "unknown marketplace %q", p.Marketplace)
+		return nil, nil, notSent(op, "unknown marketplace %q", p.Marketplace)
 	}
 	if err := p.Edit.Validate(); err != nil {
-		return patchBody{}, notSent(op, "%v", err)
+		return nil, nil, notSent(op, "%v", err)
 	}
 	if err := sendable(p.Edit.Set, m.Currency); err != nil {
-		return patchBody{}, err
+		return nil, nil, err
 	}
 	cleared := func(f price.Field) bool { return slices.Contains(p.Edit.Clear, f) }
 	if cleared(price.FieldOur) {
-		return patchBody{}, notSent(op, "Amazon does not let a price be removed")
+		return nil, nil, notSent(op, "Amazon does not let a price be removed")
 	}
 	if cleared(price.FieldB2B) && len(p.Edit.Set.Tiers) > 0 {
-		return patchBody{}, notSent(op, "removing the B2B price removes its quantity tiers too; they cannot be set at the same time")
+		return nil, nil, notSent(op, "removing the B2B price removes its quantity tiers too; they cannot be set at the same time")
 	}
 
 	all := offerPatch{Marketplace: m.ID, Currency: m.Currency, Audience: audienceAll}
 	b2b := offerPatch{Marketplace: m.ID, Currency: m.Currency, Audience: audienceB2B}
 	selectors := b2b
-	set := p.Edit.Set
-	part(&all.OurPrice, set.Our, false)
-	part(&all.Minimum, set.Min, cleared(price.FieldMin))
-	part(&all.Maximum, set.Max, cleared(price.FieldMax))
-	part(&b2b.OurPrice, set.B2B, false)
+	to := p.Edit.Set
+	part(&all.OurPrice, to.Our, false)
+	part(&all.Minimum, to.Min, cleared(price.FieldMin))
+	part(&all.Maximum, to.Max, cleared(price.FieldMax))
+	part(&b2b.OurPrice, to.B2B, false)
 	switch {
-	case set.Sale != nil:
+	case to.Sale != nil:
 		all.Discounted = scheduled(saleWindow{
-			Start: set.Sale.Start.UTC().Format(time.RFC3339),
-			End:   set.Sale.End.UTC().Format(time.RFC3339),
-			Value: literal(set.Sale.Price),
+			Start: to.Sale.Start.UTC().Format(time.RFC3339),
+			End:   to.Sale.End.UTC().Format(time.RFC3339),
+			Value: literal(to.Sale.Price),
 		})
 	case cleared(price.FieldSale):
 		all.Discounted = null
 	}
 	switch {
-	case len(set.Tiers) > 0:
+	case len(to.Tiers) > 0:
 		plan := discountPlan{Type: "fixed"}
-		for _, t := range set.Tiers {
+		for _, t := range to.Tiers {
 			plan.Levels = append(plan.Levels, discountLevel{t.Quantity, literal(t.Price)})
 		}
 		b2b.Plan = scheduled(plan)
@@ -142,26 +168,15 @@ func buildPatch(p amazon.Patch) (patchBody, error) {
 		b2b.Plan = null
 	}
 
-	body := patchBody{ProductType: p.ProductType}
-	if body.ProductType == "" {
-		body.ProductType = "PRODUCT"
-	}
-	merge := patchOp{Op: "merge", Path: offerPath}
 	for _, instance := range []offerPatch{all, b2b} {
 		if !instance.empty() {
-			merge.Value = append(merge.Value, instance)
+			set = append(set, instance)
 		}
 	}
-	if len(merge.Value) > 0 {
-		body.Patches = append(body.Patches, merge)
-	}
 	if cleared(price.FieldB2B) {
-		body.Patches = append(body.Patches, patchOp{Op: "delete", Path: offerPath, Value: []offerPatch{selectors}})
+		gone = append(gone, selectors)
 	}
-	if len(body.Patches) == 0 {
-		return patchBody{}, notSent(op, "the edit changes nothing")
-	}
-	return body, nil
+	return set, gone, nil
 }
 
 func part(to *json.RawMessage, m *price.Money, clear bool) {

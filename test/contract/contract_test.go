@@ -41,7 +41,7 @@ func TestRatesComeFromTheUsagePlans(t *testing.T) {
 	want := map[string]plan{
 		"getListingsItem": {"5", 10}, "searchListingsItems": {"5", 5}, "patchListingsItem": {"5", 5},
 		"createReport": {"0.0167", 15}, "getReport": {"2", 15}, "getReportDocument": {"0.0167", 15}, "cancelReport": {"0.0222", 10},
-		"createFeedDocument": {"0.5", 15}, "createFeed": {"0.0083", 15}, "getFeed": {"2", 15}, "cancelFeed": {"2", 15}, "getFeedDocument": {"0.0222", 10},
+		"createFeedDocument": {"0.5", 15}, "createFeed": {"0.0083", 15}, "getFeeds": {"0.0222", 10}, "getFeed": {"2", 15}, "cancelFeed": {"2", 15}, "getFeedDocument": {"0.0222", 10},
 		"createDestination": {"1", 5}, "getDestinations": {"1", 5}, "createSubscription": {"1", 5}, "getSubscription": {"1", 5},
 		"getMarketplaceParticipations": {"0.016", 15}, "rotateApplicationClientSecret": {"0.0167", 1},
 	}

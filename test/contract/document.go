@@ -15,6 +15,7 @@ import (
 const (
 	DocumentFeed          = "listings-feed"        // JSON_LISTINGS_FEED, version 2.0
 	DocumentFeedReport    = "listings-feed-report" // its processing report
+	DocumentFeedFinished  = "FEED_PROCESSING_FINISHED"
 	DocumentListingStatus = "LISTINGS_ITEM_STATUS_CHANGE"
 	DocumentListingIssues = "LISTINGS_ITEM_ISSUES_CHANGE"
 	DocumentSecretExpiry  = "APPLICATION_OAUTH_CLIENT_SECRET_EXPIRY"

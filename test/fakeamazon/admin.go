@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"pricemanager/internal/price"
 	"pricemanager/internal/secret"
@@ -32,6 +33,7 @@ import (
 //	POST   /_fake/revoke?region=&seller=
 //	POST   /_fake/expire-tokens?region=&seller=
 //	POST   /_fake/expire-grants?region=&seller=
+//	POST   /_fake/secret-expiry?at=                       sends the notice that the client secret ends then
 //	POST   /_fake/secret                                  the next client secret as plain text
 func (f *Fake) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
@@ -117,6 +119,13 @@ func (f *Fake) adminRoutes() http.Handler {
 	post("expire-grants", func(_ *http.Request, q url.Values) (any, error) {
 		f.ExpireGrants(region(q), q.Get("seller"))
 		return nil, nil
+	})
+	post("secret-expiry", func(_ *http.Request, q url.Values) (any, error) {
+		at, err := time.Parse(time.RFC3339, q.Get("at"))
+		if err == nil {
+			f.NoticeSecretExpiry(at)
+		}
+		return nil, err
 	})
 	post("secret", func(r *http.Request, _ url.Values) (any, error) {
 		raw, err := io.ReadAll(io.LimitReader(r.Body, 4096))

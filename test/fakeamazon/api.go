@@ -27,6 +27,7 @@ type call struct {
 	body   []byte
 	base   string // scheme and host that the client used, for links
 	drop   bool   // a fault lets the patch vanish
+	apart  bool   // a fault judges each price of the patch by itself
 	after  func() // to do without the lock once the effect is there; may be nil
 
 	trouble *armedFault // a fault of the feed
@@ -97,7 +98,7 @@ func (f *Fake) serveAPI(w http.ResponseWriter, r *http.Request, region price.Reg
 	f.mu.Lock()
 	met := f.faults.meet(c.entry)
 	f.mu.Unlock()
-	c.drop, c.trouble = met.drop != nil, met.feed
+	c.drop, c.apart, c.trouble = met.drop != nil, met.apart != nil, met.feed
 	f.before(met)
 	if d := met.disturbance; d != nil && d.Kind == Answer {
 		f.write(w, c, scripted(d))
@@ -250,6 +251,8 @@ func (f *Fake) handle(c *call) answer {
 		return f.createFeedDocument(c, now)
 	case "createFeed":
 		return f.createFeed(c, now)
+	case "getFeeds":
+		return f.getFeeds(c, now)
 	case "getFeed":
 		return f.getFeed(c, now)
 	case "cancelFeed":

@@ -38,14 +38,17 @@ const (
 	FeedFatal FaultKind = "feed-fatal"
 	// FeedCancelLate confirms that a feed is cancelled, which goes on.
 	FeedCancelLate FaultKind = "feed-cancel-late"
+	// JudgeApart judges the prices of a patch each by itself, by what shows: a
+	// price and bounds that only fit together are refused.
+	JudgeApart FaultKind = "judge-apart"
 	// Slow waits Latency on the fake's clock before the request is handled.
 	Slow FaultKind = "slow"
 )
 
 // Fault is one thing that goes wrong for the requests that match. Empty match
 // fields match anything. A request meets at most one fault, the oldest that
-// matches, apart from DropPrice, Slow and those of feeds, which go together with
-// another. Kinds that begin with "feed" match createFeed, or cancelFeed, only.
+// matches, apart from DropPrice, JudgeApart, Slow and those of feeds, which go
+// together with another. Kinds that begin with "feed" match createFeed, or cancelFeed, only.
 type Fault struct {
 	ID   string    `json:"id,omitempty"` // set by the fake when empty
 	Kind FaultKind `json:"kind"`
@@ -86,6 +89,10 @@ func (a *armedFault) matches(r *Request) bool {
 		if (r.Op != opPatch && r.Op != opMessage) || r.Preview {
 			return false
 		}
+	case JudgeApart:
+		if r.Op != opPatch {
+			return false
+		}
 	case FeedStuck, FeedPartly, FeedFatal:
 		if r.Op != "createFeed" {
 			return false
@@ -106,6 +113,7 @@ type encounter struct {
 	disturbance *armedFault
 	drop        *armedFault
 	slow        *armedFault
+	apart       *armedFault
 	feed        *armedFault
 }
 
@@ -120,6 +128,8 @@ func (b *faultBoard) meet(r *Request) encounter {
 			slot = &out.drop
 		case Slow:
 			slot = &out.slow
+		case JudgeApart:
+			slot = &out.apart
 		case FeedStuck, FeedPartly, FeedFatal, FeedCancelLate:
 			slot = &out.feed
 		}
@@ -157,7 +167,7 @@ func (b *faultBoard) drops(message *Request) bool {
 // AddFault arms a fault and returns its id, or an error for a kind that does
 // not exist.
 func (f *Fake) AddFault(ft Fault) (string, error) {
-	kinds := []FaultKind{DropPrice, HoldBefore, HoldAfter, CutBefore, CutAfter, Answer, AnswerAfter, Slow, FeedStuck, FeedPartly, FeedFatal, FeedCancelLate}
+	kinds := []FaultKind{DropPrice, HoldBefore, HoldAfter, CutBefore, CutAfter, Answer, AnswerAfter, JudgeApart, Slow, FeedStuck, FeedPartly, FeedFatal, FeedCancelLate}
 	if !slices.Contains(kinds, ft.Kind) {
 		return "", fmt.Errorf("fakeamazon: no fault of kind %q; there are %v", ft.Kind, kinds)
 	}

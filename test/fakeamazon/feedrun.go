@@ -38,11 +38,16 @@ func (a *appearances) Pop() any {
 }
 
 // advance does what time does by itself, in its order, up to now: messages of
-// feeds are processed, patches show, notifications go out. Everything that looks
+// feeds are processed, feeds end, patches show, notifications go out. Everything that looks
 // at listings calls it first. The caller holds the lock.
 func (f *Fake) advance(now time.Time) {
 	for {
 		job, at := f.nextMessage()
+		if end := f.nextEnd(); end != nil && !end.Done.After(now) && (job == nil || end.Done.Before(at)) &&
+			(len(f.waiting) == 0 || end.Done.Before(f.waiting[0].at)) {
+			f.feedEnded(end)
+			continue
+		}
 		if len(f.waiting) > 0 && (job == nil || !at.Before(f.waiting[0].at)) {
 			if f.waiting[0].at.After(now) {
 				break
@@ -80,6 +85,16 @@ func (f *Fake) nextMessage() (*feedJob, time.Time) {
 		}
 	}
 	return first, at
+}
+
+// nextEnd returns the feed that ends first of those whose end was not told yet.
+func (f *Fake) nextEnd() (first *feedJob) {
+	for _, job := range f.feeds {
+		if !job.Told && (first == nil || job.Done.Before(first.Done)) {
+			first = job
+		}
+	}
+	return first
 }
 
 // process takes the next message of a feed through the same judgement and the

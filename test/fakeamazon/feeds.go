@@ -35,7 +35,8 @@ type feedJob struct {
 	Started      time.Time             `json:"started"`
 	Done         time.Time             `json:"done"`
 	Cancelled    bool                  `json:"cancelled,omitempty"`
-	Result       string                `json:"result"` // document
+	Told         bool                  `json:"told,omitempty"` // who listens, of its end
+	Result       string                `json:"result"`         // document
 
 	// Problem makes the whole feed FATAL before its first message.
 	Problem string `json:"problem,omitempty"`
@@ -194,19 +195,25 @@ func (f *Fake) getFeed(c *call, now time.Time) answer {
 	if job == nil {
 		return refuse(http.StatusNotFound, "Feed not found.", "")
 	}
-	view := feedView{ID: job.ID, Type: listingsFeed, Marketplaces: job.Marketplaces, Created: job.Created, Status: job.status(now)}
+	view := job.view(now)
+	return answer{http.StatusOK, view, view.Status}
+}
+
+// view is the feed as it looks at a time.
+func (j *feedJob) view(now time.Time) feedView {
+	view := feedView{ID: j.ID, Type: listingsFeed, Marketplaces: j.Marketplaces, Created: j.Created, Status: j.status(now)}
 	switch view.Status {
 	case "IN_PROGRESS":
-		view.Started = job.Started
+		view.Started = j.Started
 	case "DONE", "FATAL":
-		view.Started, view.Ended = job.Started, job.Done
-		if job.reported(now) {
-			view.Result = job.Result
+		view.Started, view.Ended = j.Started, j.Done
+		if j.reported(now) {
+			view.Result = j.Result
 		}
 	case "CANCELLED":
-		view.Ended = job.Done
+		view.Ended = j.Done
 	}
-	return answer{http.StatusOK, view, view.Status}
+	return view
 }
 
 func (f *Fake) cancelFeed(c *call, now time.Time) answer {
@@ -221,7 +228,7 @@ func (f *Fake) cancelFeed(c *call, now time.Time) answer {
 		return refuse(http.StatusBadRequest, "Only a feed that is IN_QUEUE can be cancelled.", "")
 	}
 	job.Cancelled, job.Done = true, now
-	f.touch()
+	f.feedEnded(job)
 	return answer{http.StatusOK, nil, "CANCELLED"}
 }
 

@@ -184,8 +184,12 @@ func (f *Fake) readChanges(c *call, body patchBody) (map[price.MarketplaceID][]c
 func (f *Fake) judgeChanges(c *call, id price.MarketplaceID, productType string, changes []change, now time.Time) []issue {
 	m := c.seller.markets[id].Marketplace
 	var offers []instance
+	var issues []issue
 	if l := f.find(c.seller, id, c.entry.SKU, now); l != nil {
 		offers = l.accepted(f.cfg.ReplaceKeeps)
+		if c.apart {
+			issues = judgeApart(m, l.visible, changes)
+		}
 		if productType != "PRODUCT" && productType != l.productType {
 			j := judgement{m: m}
 			j.add(codeValue, "INVALID_ATTRIBUTE", "The product type is %s", l.productType)
@@ -195,7 +199,6 @@ func (f *Fake) judgeChanges(c *call, id price.MarketplaceID, productType string,
 	for _, ch := range changes {
 		offers = ch.apply(offers, f.cfg.ReplaceKeeps)
 	}
-	var issues []issue
 	for _, i := range offers {
 		if slices.ContainsFunc(changes, func(ch change) bool { return ch.Instance.selectors == i.selectors }) {
 			issues = append(issues, judge(m, i)...)

@@ -131,13 +131,37 @@ func (f *Fake) notify(k sellerKey, kind string, at time.Time, payload any) {
 	n := f.next()
 	body := envelope{"1.0", kind, sub.PayloadVersion, at, payload,
 		metadata{f.cfg.Application.ID, sub.ID, f.cfg.Clock.Now(), f.pace.id("notification", n)}}
-	var to Resource
+	f.send(Notification{Region: k.region, Seller: k.id, Type: kind, Destination: f.resourceOf(sub)}, body)
+}
+
+// resourceOf is where a subscription's notifications go.
+func (f *Fake) resourceOf(sub *subscription) Resource {
 	for _, d := range f.destinations {
 		if d.ID == sub.DestinationID {
-			to = d.Resource
+			return d.Resource
 		}
 	}
-	f.send(Notification{Region: k.region, Seller: k.id, Type: kind, Destination: to}, body)
+	return Resource{}
+}
+
+// feedEnded tells who listens that a feed is over, once.
+func (f *Fake) feedEnded(job *feedJob) {
+	job.Told = true
+	f.touch()
+	sub := f.subscription(job.key(), contract.DocumentFeedFinished)
+	if sub == nil {
+		return
+	}
+	told := map[string]string{
+		"sellerId": job.Seller, "accountId": "amzn1.merchant.o." + job.Seller, "feedId": job.ID, "feedType": listingsFeed,
+		"processingStatus": job.status(job.Done),
+	}
+	if job.reported(job.Done) {
+		told["resultFeedDocumentId"] = job.Result
+	}
+	body := f.plainEnvelope(contract.DocumentFeedFinished, sub.PayloadVersion, map[string]any{"feedProcessingFinishedNotification": told})
+	body.Event, body.Metadata.Subscription = job.Done, sub.ID
+	f.send(Notification{Region: job.Region, Seller: job.Seller, Type: contract.DocumentFeedFinished, Destination: f.resourceOf(sub)}, body)
 }
 
 // send checks and keeps a notification. A wrong one is the fake's fault.
@@ -197,7 +221,7 @@ var transports = map[string]struct {
 	contract.DocumentListingStatus: {true, "1.0"},
 	contract.DocumentListingIssues: {true, "2023-12-13"},
 	"ANY_OFFER_CHANGED":            {false, "1.0"},
-	"FEED_PROCESSING_FINISHED":     {false, "2020-09-04"},
+	contract.DocumentFeedFinished:  {false, "2020-09-04"},
 	"ACCOUNT_STATUS_CHANGED":       {false, "2021-01-01"},
 }
 

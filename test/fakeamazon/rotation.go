@@ -13,24 +13,26 @@ import (
 // secretLife is Amazon's: a client secret must be replaced within 180 days.
 const secretLife = 180 * 24 * time.Hour
 
-// The notifications about the application's secret have lower-case members
-// (Amazon's samples).
-type applicationEnvelope struct {
+// plainEnvelope is the envelope with lower-case members, which notifications
+// about feeds (their schema) and about the application's secret have (Amazon's
+// samples).
+type plainEnvelope struct {
 	Version  string    `json:"notificationVersion"`
 	Type     string    `json:"notificationType"`
 	Payloads string    `json:"payloadVersion"`
 	Event    time.Time `json:"eventTime"`
 	Payload  any       `json:"payload"`
 	Metadata struct {
-		Application string    `json:"applicationId"`
-		Published   time.Time `json:"publishTime"`
-		ID          string    `json:"notificationId"`
+		Application  string    `json:"applicationId"`
+		Subscription string    `json:"subscriptionId,omitempty"` // none about the application
+		Published    time.Time `json:"publishTime"`
+		ID           string    `json:"notificationId"`
 	} `json:"notificationMetadata"`
 }
 
-func (f *Fake) applicationEnvelope(kind string, payload any) applicationEnvelope {
+func (f *Fake) plainEnvelope(kind, version string, payload any) plainEnvelope {
 	now := f.cfg.Clock.Now()
-	out := applicationEnvelope{Version: "1.0", Type: kind, Payloads: "1.0", Event: now, Payload: payload}
+	out := plainEnvelope{Version: version, Type: kind, Payloads: version, Event: now, Payload: payload}
 	out.Metadata.Application, out.Metadata.Published = f.cfg.Application.ID, now
 	out.Metadata.ID = f.pace.id("notification", f.next())
 	return out
@@ -44,7 +46,7 @@ func (f *Fake) rotateClientSecret(c *call, now time.Time) answer {
 	}
 	next := secret.New("amzn1.oa2-cs.v1." + f.pace.token("client secret", f.next()))
 	f.rotate(next, now)
-	body, err := json.Marshal(f.applicationEnvelope(contract.DocumentNewSecret, map[string]any{"applicationOAuthClientNewSecret": map[string]any{
+	body, err := json.Marshal(f.plainEnvelope(contract.DocumentNewSecret, "1.0", map[string]any{"applicationOAuthClientNewSecret": map[string]any{
 		"clientId": f.cfg.Application.ClientID, "newClientSecret": next.Reveal(),
 		"newClientSecretExpiryTime": now.Add(cmp.Or(f.cfg.SecretLife, secretLife)), "oldClientSecretExpiryTime": now.Add(secretOverlap),
 	}}))
@@ -68,7 +70,19 @@ func (f *Fake) noticeExpiry(now time.Time) {
 	}
 	newest.Noticed = true
 	f.touch()
-	f.send(Notification{Type: contract.DocumentSecretExpiry}, f.applicationEnvelope(contract.DocumentSecretExpiry,
+	f.sendExpiry(end)
+}
+
+// NoticeSecretExpiry sends the notice that the client secret ends at a time,
+// whatever SecretLife says; the secret itself goes on working.
+func (f *Fake) NoticeSecretExpiry(end time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sendExpiry(end)
+}
+
+func (f *Fake) sendExpiry(end time.Time) {
+	f.send(Notification{Type: contract.DocumentSecretExpiry}, f.plainEnvelope(contract.DocumentSecretExpiry, "1.0",
 		map[string]any{"applicationOAuthClientSecretExpiry": map[string]any{
 			"clientId": f.cfg.Application.ClientID, "clientSecretExpiryTime": end, "clientSecretExpiryReason": "PERIODIC_ROTATION",
 		}}))

@@ -1,6 +1,10 @@
 // Package tokencache keeps access tokens in memory until shortly before they
 // expire and asks for each at most once at a time, however many callers wait.
 //
+// A token that is about to expire is replaced beside its use: callers get it as
+// long as it works, and none waits for the new one. Calls that waited together
+// would arrive at Amazon together, over the budget that they were paced for.
+//
 // It keeps no error: the next caller asks again. A token is kept per
 // authorisation, so that one given before a seller authorised anew is never
 // handed out after. Nothing is written anywhere.
@@ -29,6 +33,9 @@ const (
 	fetchTimeout = 12 * time.Second
 	// maxKept bounds the memory: a token takes at most 2 KB.
 	maxKept = 5000
+	// askAgain is how long after an attempt to replace a token in use the next one
+	// is made: it failed, or brought the same token.
+	askAgain = 15 * time.Second
 )
 
 // Cache keeps tokens. It is safe for concurrent use.
@@ -36,6 +43,7 @@ type Cache struct {
 	clock  clock.Clock
 	random io.Reader
 	early  time.Duration
+	ahead  time.Duration
 	fetch  Fetch
 
 	flight singleflight.Group
@@ -51,25 +59,45 @@ type key struct {
 
 type kept struct {
 	token amazon.Token
-	until time.Time
+	until time.Time // not used from then on
+	renew time.Time // to be replaced from then on
 }
 
 // New returns a cache that stops using a token early before it expires, plus up
 // to a minute taken from random, so that instances started together do not
-// refresh together.
-func New(c clock.Clock, random io.Reader, early time.Duration, fetch Fetch) *Cache {
-	return &Cache{clock: c, random: random, early: early, fetch: fetch, kept: map[key]kept{}}
+// refresh together. From ahead before that on it is replaced while it is in use;
+// 0 never does: a function that is frozen after each answer must not leave calls
+// behind.
+func New(c clock.Clock, random io.Reader, early, ahead time.Duration, fetch Fetch) *Cache {
+	return &Cache{clock: c, random: random, early: early, ahead: ahead, fetch: fetch, kept: map[key]kept{}}
 }
 
 // Get returns a token for the account. A caller whose ctx ends stops waiting;
 // the fetch goes on for the others.
 func (c *Cache) Get(ctx context.Context, a amazon.Account) (amazon.Token, error) {
 	k := key{a.Tenant, a.Connection, a.Grant}
-	if t, ok := c.lookup(k); ok {
+	t, ok, renew := c.lookup(k)
+	if ok {
+		if renew {
+			c.ask(ctx, k, a, t) // its result is found by later callers
+		}
 		return t, nil
 	}
-	done := c.flight.DoChan(fmt.Sprintf("%s/%s/%d", k.tenant, k.connection, k.grant), func() (any, error) {
-		if t, ok := c.lookup(k); ok { // filled between the first look and this one
+	done := c.ask(ctx, k, a, amazon.Token{})
+	select {
+	case r := <-done:
+		t, _ := r.Val.(amazon.Token)
+		return t, r.Err
+	case <-ctx.Done():
+		return amazon.Token{}, ctx.Err()
+	}
+}
+
+// ask fetches a token in place of old, once for all who ask meanwhile.
+func (c *Cache) ask(ctx context.Context, k key, a amazon.Account, old amazon.Token) <-chan singleflight.Result {
+	return c.flight.DoChan(fmt.Sprintf("%s/%s/%d", k.tenant, k.connection, k.grant), func() (any, error) {
+		// Filled between the caller's look and this one?
+		if t, ok, _ := c.lookup(k); ok && t.Expires.After(old.Expires) {
 			return t, nil
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
@@ -80,23 +108,23 @@ func (c *Cache) Get(ctx context.Context, a amazon.Account) (amazon.Token, error)
 		}
 		return t, c.keep(k, t)
 	})
-	select {
-	case r := <-done:
-		t, _ := r.Val.(amazon.Token)
-		return t, r.Err
-	case <-ctx.Done():
-		return amazon.Token{}, ctx.Err()
-	}
 }
 
-func (c *Cache) lookup(k key) (amazon.Token, bool) {
+// lookup returns the token while it may be used, and whether the caller should
+// have it replaced. One caller in askAgain is told so.
+func (c *Cache) lookup(k key) (t amazon.Token, ok, renew bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.kept[k]
-	if !ok || !c.clock.Now().Before(e.until) {
-		return amazon.Token{}, false
+	now := c.clock.Now()
+	if !ok || !now.Before(e.until) {
+		return amazon.Token{}, false, false
 	}
-	return e.token, true
+	if renew = !now.Before(e.renew); renew {
+		e.renew = now.Add(askAgain)
+		c.kept[k] = e
+	}
+	return e.token, true, renew
 }
 
 func (c *Cache) keep(k key, t amazon.Token) error {
@@ -120,6 +148,11 @@ func (c *Cache) keep(k key, t amazon.Token) error {
 		}
 		delete(c.kept, old)
 	}
-	c.kept[k] = kept{t, t.Expires.Add(-c.early - jitter)}
+	e := kept{token: t, until: t.Expires.Add(-c.early - jitter)}
+	e.renew = e.until.Add(-c.ahead)
+	if soon := now.Add(askAgain); e.renew.Before(soon) {
+		e.renew = soon
+	}
+	c.kept[k] = e
 	return nil
 }

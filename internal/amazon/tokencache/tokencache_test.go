@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pricemanager/internal/amazon"
@@ -44,7 +45,7 @@ func get(t *testing.T, c *tokencache.Cache, a amazon.Account, want string) {
 func TestATokenIsReplacedBetweenOneAndTwoMinutesBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	s := &source{now: clock.NewManual(start)}
-	c := tokencache.New(s.now, rand.Reader, time.Minute, s.fetch)
+	c := tokencache.New(s.now, rand.Reader, time.Minute, 0, s.fetch)
 	get(t, c, account(1), "1")
 	s.now.Advance(58 * time.Minute)
 	get(t, c, account(1), "1")
@@ -55,7 +56,7 @@ func TestATokenIsReplacedBetweenOneAndTwoMinutesBeforeItExpires(t *testing.T) {
 func TestANewAuthorisationNeverGetsATokenOfTheOldOne(t *testing.T) {
 	t.Parallel()
 	s := &source{now: clock.NewManual(start)}
-	c := tokencache.New(s.now, rand.Reader, time.Minute, s.fetch)
+	c := tokencache.New(s.now, rand.Reader, time.Minute, 0, s.fetch)
 	get(t, c, account(1), "1")
 	get(t, c, account(2), "2")
 	get(t, c, account(2), "2")
@@ -67,7 +68,7 @@ func TestANewAuthorisationNeverGetsATokenOfTheOldOne(t *testing.T) {
 func TestAFailedFetchIsNotKept(t *testing.T) {
 	t.Parallel()
 	s := &source{now: clock.NewManual(start), err: errors.New("down")}
-	c := tokencache.New(s.now, rand.Reader, time.Minute, s.fetch)
+	c := tokencache.New(s.now, rand.Reader, time.Minute, 0, s.fetch)
 	if _, err := c.Get(t.Context(), account(1)); !errors.Is(err, s.err) {
 		t.Fatalf("got %v", err)
 	}
@@ -80,7 +81,7 @@ func TestCallersThatWaitTogetherShareOneFetchAndMayLeave(t *testing.T) {
 	now := clock.NewManual(start)
 	inside, release := make(chan struct{}), make(chan struct{})
 	var calls atomic.Int64
-	c := tokencache.New(now, rand.Reader, time.Minute, func(ctx context.Context, _ amazon.Account) (amazon.Token, error) {
+	c := tokencache.New(now, rand.Reader, time.Minute, 0, func(ctx context.Context, _ amazon.Account) (amazon.Token, error) {
 		if calls.Add(1) == 1 {
 			close(inside)
 		}
@@ -107,4 +108,86 @@ func TestCallersThatWaitTogetherShareOneFetchAndMayLeave(t *testing.T) {
 	if n := calls.Load(); n != 1 {
 		t.Errorf("%d fetches, want 1", n)
 	}
+}
+
+// slow is a source whose answers wait until they are let go.
+type slow struct {
+	source
+	asked int
+	let   chan error
+}
+
+func (s *slow) fetch(ctx context.Context, a amazon.Account) (amazon.Token, error) {
+	s.asked++
+	if err := <-s.let; err != nil {
+		return amazon.Token{}, err
+	}
+	return s.source.fetch(ctx, a)
+}
+
+// replaced runs a test in a bubble with a cache whose first token is there and
+// about to be replaced: it is given up in one to two minutes.
+func replaced(t *testing.T, test func(t *testing.T, s *slow, c *tokencache.Cache)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{source: source{now: clock.NewManual(start)}, let: make(chan error, 1)}
+		c := tokencache.New(s.now, rand.Reader, time.Minute, 2*time.Minute, s.fetch)
+		s.let <- nil
+		get(t, c, account(1), "1")
+		s.now.Advance(57 * time.Minute)
+		test(t, s, c)
+	})
+}
+
+// nobodyWaits has many callers ask at once, and fails if one of them has to wait.
+func nobodyWaits(t *testing.T, c *tokencache.Cache, want string) {
+	t.Helper()
+	answered := 0
+	for range 20 {
+		go func() {
+			if got, err := c.Get(t.Context(), account(1)); err != nil || got.Access.Reveal() != want {
+				t.Errorf("token %q, %v; want %q", got.Access.Reveal(), err, want)
+			}
+			answered++
+		}()
+		synctest.Wait() // for the answer, or until the caller has to wait for something
+	}
+	if answered != 20 {
+		t.Errorf("%d of 20 callers had to wait", 20-answered)
+	}
+}
+
+func TestNobodyWaitsForANewTokenWhileTheOldOneWorks(t *testing.T) {
+	t.Parallel()
+	replaced(t, func(t *testing.T, s *slow, c *tokencache.Cache) {
+		nobodyWaits(t, c, "1")
+		if s.asked != 2 {
+			t.Errorf("%d tokens were asked for, want the first and one more", s.asked)
+		}
+		s.let <- nil
+		synctest.Wait()
+		nobodyWaits(t, c, "2")
+		if s.asked != 2 {
+			t.Errorf("%d tokens were asked for, want two", s.asked)
+		}
+	})
+}
+
+func TestAFailedRenewalIsRepeatedAndTheOldTokenServesMeanwhile(t *testing.T) {
+	t.Parallel()
+	replaced(t, func(t *testing.T, s *slow, c *tokencache.Cache) {
+		for n := range 3 {
+			nobodyWaits(t, c, "1")
+			s.let <- errors.New("down")
+			synctest.Wait()
+			nobodyWaits(t, c, "1")
+			if s.asked != 2+n {
+				t.Errorf("asked %d times, want once in fifteen seconds", s.asked-1)
+			}
+			s.now.Advance(15 * time.Second)
+		}
+		s.now.Advance(2 * time.Minute) // it is over now: whoever comes has to wait
+		s.let <- nil
+		get(t, c, account(1), "2")
+	})
 }

@@ -40,6 +40,10 @@ var _ API = (*lambda.Client)(nil)
 // own up sooner, so that what it hands out is worth keeping.
 const early = time.Minute
 
+// ahead is how long before that a token in use is replaced: late enough that the
+// broker has replaced its own, early enough for a few attempts.
+const ahead = 2 * time.Minute
+
 // Client invokes the broker. It is safe for concurrent use.
 type Client struct {
 	api      API
@@ -50,7 +54,7 @@ type Client struct {
 // NewClient returns a client of the function named. random spreads refreshes.
 func NewClient(api API, function string, c clock.Clock, random io.Reader) *Client {
 	b := &Client{api: api, function: function}
-	b.tokens = tokencache.New(c, random, early, func(ctx context.Context, a amazon.Account) (amazon.Token, error) {
+	b.tokens = tokencache.New(c, random, early, ahead, func(ctx context.Context, a amazon.Account) (amazon.Token, error) {
 		return b.invoke(ctx, wire.Request{Op: wire.Access, Tenant: a.Tenant, Connection: a.Connection, Grant: a.Grant})
 	})
 	return b

@@ -15,7 +15,7 @@ import (
 // wanted lists the operations that the product calls, by model file.
 var wanted = map[string][]string{
 	"application_2023-11-30.json":   {"rotateApplicationClientSecret"},
-	"feeds_2021-06-30.json":         {"createFeedDocument", "createFeed", "getFeed", "cancelFeed", "getFeedDocument"},
+	"feeds_2021-06-30.json":         {"createFeedDocument", "createFeed", "getFeeds", "getFeed", "cancelFeed", "getFeedDocument"},
 	"listingsItems_2021-08-01.json": {"getListingsItem", "searchListingsItems", "patchListingsItem"},
 	"notifications.json":            {"createDestination", "getDestinations", "createSubscription", "getSubscription"},
 	"reports_2021-06-30.json":       {"createReport", "getReport", "getReportDocument", "cancelReport"},
@@ -27,6 +27,7 @@ var wanted = map[string][]string{
 var wantedDocuments = map[string]string{
 	"listings-feed":               "schemas/feeds/listings-feed-schema-v2.json",
 	"listings-feed-report":        "schemas/feeds/listings-feed-processing-report-schema-v2.json",
+	"FEED_PROCESSING_FINISHED":    "schemas/notifications/FeedProcessingFinishedNotification.json",
 	"LISTINGS_ITEM_STATUS_CHANGE": "schemas/notifications/ListingsItemStatusChangeNotification.json",
 	"LISTINGS_ITEM_ISSUES_CHANGE": "schemas/notifications/ListingsItemIssuesChangeNotification_2023-12-13.json",
 }
@@ -173,6 +174,9 @@ func (r *reducer) parameter(p object) (object, error) {
 		out["schema"] = schema
 		return out, err
 	}
+	if p["type"] == "array" { // csv is what Swagger 2.0 means where a model says nothing
+		out["csv"] = true
+	}
 	flat := object{}
 	for k, v := range p {
 		switch k {
@@ -181,7 +185,6 @@ func (r *reducer) parameter(p object) (object, error) {
 			if v != "csv" {
 				return nil, fmt.Errorf("parameter %s: collectionFormat %v is not handled", name, v)
 			}
-			out["csv"] = true
 		default:
 			flat[k] = v
 		}
@@ -198,7 +201,7 @@ func (r *reducer) parameter(p object) (object, error) {
 var (
 	plain = []string{"type", "format", "enum", "required", "minimum", "maximum", "minLength", "maxLength",
 		"minItems", "maxItems", "pattern", "uniqueItems", "default", "const", "minProperties"}
-	prose = []string{"description", "title", "example", "examples", "externalDocs", "$schema", "$comment"}
+	prose = []string{"description", "title", "example", "examples", "externalDocs", "$schema", "$comment", "$id"} // nothing refers to a $id
 )
 
 func (r *reducer) schema(v any) (any, error) {
