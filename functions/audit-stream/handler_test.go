@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -144,6 +145,22 @@ func TestAMalformedRecordIsReportedAndNeverAcknowledged(t *testing.T) {
 		if got := w.targets(t); !slices.Equal(got, []string{"exp_1", "exp_2", "exp_3"}) {
 			t.Errorf("%s: repaired: events of %v", name, got)
 		}
+	}
+}
+
+func TestTheLocalAWSGetsAPartialFailureAsAWholeOne(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	good, bad := created(t, 1, "exp_1"), created(t, 2, "exp_2")
+	bad.Change.Keys = nil
+	if _, err := w.all(context.Background(), events.DynamoDBEvent{Records: []events.DynamoDBEventRecord{good, bad}}); !errors.Is(err, errPartly) {
+		t.Errorf("a batch of which a part failed: %v", err)
+	}
+	if _, err := w.all(context.Background(), events.DynamoDBEvent{Records: []events.DynamoDBEventRecord{good}}); err != nil {
+		t.Errorf("the good part again: %v", err)
+	}
+	if got := w.targets(t); !slices.Equal(got, []string{"exp_1"}) {
+		t.Errorf("events of %v", got)
 	}
 }
 

@@ -35,6 +35,10 @@ func run(ctx context.Context) error {
 		app: app, tables: cfg.Tables.Names(),
 		pump: &ledger.Pump{Log: ledger.New(db, sealer, app.Clock, rand.Reader), Mappers: mappers()},
 	}
-	app.Start(runtime.JSON(h.stream), sealer.Close)
+	stream := h.stream
+	if cfg.Stage == runtime.Local {
+		stream = h.all
+	}
+	app.Start(runtime.JSON(stream), sealer.Close)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"pricemanager/internal/amazon"
 	"pricemanager/internal/clock"
 	"pricemanager/internal/connect"
 	"pricemanager/internal/lane"
@@ -34,18 +35,32 @@ type world struct {
 	blobs *memory.Blobs
 	queue *memory.Queue
 	app   *runtime.App
-	clock *clock.Manual
+	clock clock.Clock
 }
 
+// newWorld is a world in which another worker holds the lane, so that what is
+// rung stays to be seen: there is no Amazon to send to.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
 	clk.AutoAdvance = true
+	w := newWorldAt(t, clk)
+	err := w.db.Put(t.Context(), seller, store.Offers, store.Item{Key: store.Key{PK: "lane#" + string(conn), SK: "lane"}, Attrs: map[string]any{
+		"owner": "another", "fence": int64(1), "until": store.Millis(clk.Now().Add(24 * time.Hour)),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func newWorldAt(t *testing.T, clk clock.Clock) *world {
+	t.Helper()
 	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk,
 		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-sync", "local"), Clock: clk}}
 	ctx := t.Context()
 	err := w.db.Put(ctx, seller, store.Connections, store.Item{Key: store.Key{PK: "connections", SK: string(conn)}, Attrs: map[string]any{
-		"region": "EU", "state": "active", "seller": "A2REPLAY", "authorised": store.Millis(clk.Now()), "markets": []byte(`["A1PA6795UKMFR9"]`),
+		"region": "EU", "state": "active", "seller": "A2REPLAY", "grant": int64(1), "authorised": store.Millis(clk.Now()), "markets": []byte(`["A1PA6795UKMFR9"]`),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -71,9 +86,21 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// agreeable is an Amazon that takes every subscription.
+type agreeable struct{}
+
+func (agreeable) CreateDestination(_ context.Context, _ price.Region, name string, _ amazon.Destination) (string, error) {
+	return name, nil
+}
+
+func (agreeable) Subscribe(_ context.Context, _ amazon.Account, t amazon.NotificationType, destination string) (string, error) {
+	return destination + "/" + string(t), nil
+}
+
 func (w *world) handler() replay.Handler {
-	h := newHandler(deps{app: w.app, db: w.db, blobs: w.blobs, queue: w.queue, connections: &connect.Service{DB: w.db, Clock: w.clock}})
-	return replay.Handler(w.app.SQS(h.message))
+	h := newHandler(deps{app: w.app, db: w.db, blobs: w.blobs, queue: w.queue, connections: &connect.Service{DB: w.db, Clock: w.clock},
+		notifications: agreeable{}})
+	return replay.Handler(w.app.SQSCrew(h.message, h.crew))
 }
 
 func TestRecordedDoorbellsAreAnsweredOneByOne(t *testing.T) {
@@ -82,7 +109,19 @@ func TestRecordedDoorbellsAreAnsweredOneByOne(t *testing.T) {
 		w = newWorld(t)
 		return w.handler()
 	}, map[string]replay.Check{
-		"success-lane":          replay.Failed(), // nothing to do is success
+		"success-lane": replay.Failed(), // nothing to do is success
+		"success-subscribe": func(t *testing.T, out json.RawMessage, err error) {
+			replay.Failed()(t, out, err)
+			c, err := (&connect.Service{DB: w.db, Clock: w.clock}).Get(context.Background(), seller, conn)
+			if err != nil || len(c.Subscriptions) != 3 {
+				t.Fatalf("%+v, %v", c.Subscriptions, err)
+			}
+			for _, s := range c.Subscriptions {
+				if s.State != connect.Standing {
+					t.Errorf("%+v", s)
+				}
+			}
+		},
 		"partial-malformed":     replay.Failed("22222222-2222-4222-8222-222222222222"),
 		"partial-not-json":      replay.Failed("11111111-1111-4111-8111-111111111111"),
 		"failure-all-malformed": replay.Error("malformed"),

@@ -14,6 +14,7 @@ import (
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/logs"
 	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/spapi"
@@ -29,9 +30,18 @@ type config struct {
 	Queues      runtime.Queues
 	Amazon      runtime.Amazon
 	TokenBroker string `env:"TOKEN_BROKER, required"`
+	// Where Amazon's notifications go: the account and region whose EventBridge
+	// takes those about listings, and the queue that takes the others.
+	EventsAccount      string `env:"AMAZON_EVENTS_ACCOUNT"`
+	EventsRegion       string `env:"AMAZON_EVENTS_REGION"`
+	NotificationsQueue string `env:"AMAZON_NOTIFICATIONS_QUEUE"` // ARN
 	// ConfirmWithin and UnknownFor are lane.Config's.
 	ConfirmWithin time.Duration `env:"CONFIRM_WITHIN, default=30m"`
 	UnknownFor    time.Duration `env:"UNKNOWN_FOR, default=60s"`
+	Together      bool          `env:"TOGETHER, default=false"`
+	FeedFrom      int64         `env:"FEED_FROM, default=1500"`
+	FeedTakes     time.Duration `env:"FEED_TAKES, default=30m"`
+	FeedStall     time.Duration `env:"FEED_STALL, default=2h"`
 }
 
 // deps are what the handler works with.
@@ -45,21 +55,25 @@ type deps struct {
 		amazon.Listings
 		amazon.Reports
 	}
-	connections *connect.Service
+	connections   *connect.Service
+	notifications amazon.Notifications
+	feeds         amazon.Feeds
 }
 
 type handler struct {
-	app    *runtime.App
-	engine *lane.Engine
+	app        *runtime.App
+	engine     *lane.Engine
+	subscriber *connect.Subscriber
 }
 
 func newHandler(d deps) *handler {
 	plans := &plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}
 	return &handler{app: d.app, engine: &lane.Engine{
-		Config: lane.Config{ConfirmWithin: d.cfg.ConfirmWithin, UnknownFor: d.cfg.UnknownFor},
-		DB:     d.db, Blobs: d.blobs, Clock: d.app.Clock, Log: d.app.Log,
+		Config: lane.Config{ConfirmWithin: d.cfg.ConfirmWithin, UnknownFor: d.cfg.UnknownFor,
+			Together: d.cfg.Together, FeedFrom: d.cfg.FeedFrom, FeedTakes: d.cfg.FeedTakes, FeedStall: d.cfg.FeedStall},
+		DB: d.db, Blobs: d.blobs, Clock: d.app.Clock, Log: d.app.Log,
 		Bell:     lane.Bell{DB: d.db, Queue: d.queue, Now: d.app.Clock.Now, Trace: trace.Header},
-		Listings: d.amazon, Reports: d.amazon, Catalogue: catalogue, Connections: d.connections,
+		Listings: d.amazon, Reports: d.amazon, Feeds: d.feeds, Catalogue: catalogue, Connections: d.connections,
 		Guards: func(context.Context, tenant.ID) (price.Guards, error) { return price.DefaultGuards(), nil },
 		Planned: func(ctx context.Context, t tenant.ID, id string, c price.ConnectionID, from int64, limit int) ([]lane.Row, error) {
 			rows, err := plans.LaneRows(ctx, t, id, c, from, limit)
@@ -70,6 +84,10 @@ func newHandler(d deps) *handler {
 			return out, err
 		},
 		NewOwner: func() string { return strings.ToLower(rand.Text()) },
+	}, subscriber: &connect.Subscriber{
+		Connections: d.connections, Amazon: d.notifications,
+		Bus:   amazon.Destination{EventBridgeAccount: d.cfg.EventsAccount, EventBridgeRegion: d.cfg.EventsRegion},
+		Queue: amazon.Destination{QueueARN: d.cfg.NotificationsQueue},
 	}}
 }
 
@@ -79,15 +97,56 @@ func (h *handler) message(ctx context.Context, m runtime.Message) error {
 	if err != nil {
 		return errors.Join(runtime.ErrMalformed, err)
 	}
+	if bell.Kind == lane.KindSubscribe {
+		return h.subscribe(ctx, bell)
+	}
 	start := h.app.Clock.Now()
 	s, err := h.engine.Handle(ctx, bell)
-	h.app.Log.InfoContext(ctx, "doorbell answered", "kind", string(bell.Kind), "connection", string(bell.Connection),
+	h.count(ctx, "doorbell answered", bell, s, h.app.Clock.Now().Sub(start))
+	return err
+}
+
+// crew answers the doorbells of one invocation side by side, and drives other
+// lanes beside them while there is room.
+func (h *handler) crew(ctx context.Context, calls []func()) {
+	h.engine.Crew(ctx, calls, func(ctx context.Context, a lane.Adopted) {
+		ctx = logs.With(ctx, logs.Fields{Tenant: a.Doorbell.Tenant})
+		if a.Err != nil {
+			h.app.Log.ErrorContext(ctx, "adopted lane failed", "connection", string(a.Doorbell.Connection), "cause", a.Err)
+		}
+		h.count(ctx, "lane adopted", a.Doorbell, a.Stats, a.Took)
+		h.app.Metrics.Emit(nil, metrics.Count("LanesAdopted", 1))
+	})
+}
+
+// count says what became of a doorbell or an adopted lane.
+func (h *handler) count(ctx context.Context, what string, bell lane.Doorbell, s lane.Stats, took time.Duration) {
+	h.app.Log.InfoContext(ctx, what, "kind", string(bell.Kind), "connection", string(bell.Connection),
 		"sent", s.Sent, "accepted", s.Accepted, "observed", s.Observed, "throttled", s.Throttled, "reads", s.Reads, "handed", s.Handed)
 	h.app.Metrics.Emit(map[metrics.Dim]string{metrics.Kind: string(bell.Kind)},
 		metrics.Count("PricesSent", s.Sent), metrics.Count("PricesAccepted", s.Accepted), metrics.Count("PricesObserved", s.Observed),
-		metrics.Count("Throttled", s.Throttled), metrics.Count("ReadBacks", s.Reads), metrics.Millis("DriveTime", h.app.Clock.Now().Sub(start)))
+		metrics.Count("Throttled", s.Throttled), metrics.Count("ReadBacks", s.Reads), metrics.Millis("DriveTime", took))
 	// Without a dimension of its own, so that an alarm can watch it.
-	h.app.Metrics.Emit(nil, metrics.Count("PricesUnconfirmed", s.Unconfirmed), metrics.Count("CredentialsRefused", s.Refused))
+	h.app.Metrics.Emit(nil, metrics.Count("PricesUnconfirmed", s.Unconfirmed), metrics.Count("CredentialsRefused", s.Refused),
+		metrics.Count("FeedsEscaped", s.Escaped),
+		metrics.Count("BatchesPaused", s.Paused), metrics.Count("QuotaSuspected", s.QuotaSuspected), metrics.Count("QuotaCleared", s.QuotaCleared))
+}
+
+// subscribe looks after a connection's notifications at Amazon.
+func (h *handler) subscribe(ctx context.Context, bell lane.Doorbell) error {
+	subs, err := h.subscriber.Subscribe(ctx, bell.Tenant, bell.Connection)
+	if errors.Is(err, connect.ErrNotFound) {
+		return nil // gone since the bell was rung
+	}
+	var failed int64
+	for _, s := range subs {
+		if s.State != connect.Standing {
+			failed++
+			h.app.Log.WarnContext(ctx, "a notification does not stand", "connection", string(bell.Connection), "type", string(s.Type), "reason", s.Reason)
+		}
+	}
+	h.app.Log.InfoContext(ctx, "subscriptions looked after", "connection", string(bell.Connection), "standing", int64(len(subs))-failed, "failed", failed)
+	h.app.Metrics.Emit(nil, metrics.Count("SubscriptionsStanding", int64(len(subs))-failed), metrics.Count("SubscriptionsFailed", failed))
 	return err
 }
 

@@ -48,8 +48,9 @@ func run(ctx context.Context) error {
 	h := newHandler(deps{
 		app: app, cfg: cfg, db: db, blobs: s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names()),
 		queue:  sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header)),
-		amazon: amazon, connections: &connect.Service{DB: db, Clock: app.Clock},
+		amazon: amazon, feeds: spapi.NewFeeds(amazon), connections: &connect.Service{DB: db, Clock: app.Clock},
+		notifications: spapi.NewNotifications(amazon, tokens),
 	})
-	app.Start(app.SQS(h.message))
+	app.Start(app.SQSCrew(h.message, h.crew))
 	return nil
 }

@@ -22,21 +22,49 @@ import (
 // yet; the caller, who got no answer, repeats with the same Idempotency-Key and
 // the batch is made then. After the batch is made the sweep finds it.
 func (h *handler) createBatch(ctx context.Context, r *web.Request) (*web.Response, error) {
-	key := r.Header.Get("Idempotency-Key")
-	if key == "" || len(key) > 200 {
-		return nil, fault.New(fault.Invalid, "idempotency-key", "Send an Idempotency-Key header of 1 to 200 bytes, and the same one when you repeat the request.")
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return nil, err
 	}
 	var in struct{ Plan, Token string }
 	if err := r.JSON(&in); err != nil {
 		return nil, err
 	}
-	id, err := newBatchID(h.random)
+	id, err := h.apply(ctx, r, in.Plan, in.Token, key, false)
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.plans.Claim(ctx, r.Tenant, in.Plan, in.Token, key, id)
+	b, err := h.batches.Get(ctx, r.Tenant, id)
 	if err != nil {
 		return nil, err
+	}
+	return h.answerBatch(ctx, r, http.StatusAccepted, b)
+}
+
+func idempotencyKey(r *web.Request) (string, error) {
+	key := r.Header.Get("Idempotency-Key")
+	if key == "" || len(key) > 200 {
+		return "", fault.New(fault.Invalid, "idempotency-key", "Send an Idempotency-Key header of 1 to 200 bytes, and the same one when you repeat the request.")
+	}
+	return key, nil
+}
+
+// priorities says what goes before the rows of files within a lane: corrections
+// by hand first, then whatever takes a batch back.
+var priorities = map[plan.Origin]int{
+	plan.OfFile: lane.PriorityBulk, plan.OfRollback: lane.PriorityReversal, plan.OfCorrection: lane.PriorityEdit,
+}
+
+// apply claims a plan and makes its batch, whose id it returns. With now the
+// caller activates the batch itself.
+func (h *handler) apply(ctx context.Context, r *web.Request, planID, token, key string, now bool) (batch string, err error) {
+	id, err := newBatchID(h.random)
+	if err != nil {
+		return "", err
+	}
+	p, err := h.plans.Claim(ctx, r.Tenant, planID, token, key, id)
+	if err != nil {
+		return "", err
 	}
 	rows := map[price.ConnectionID]int64{}
 	for _, l := range p.Lanes {
@@ -45,18 +73,10 @@ func (h *handler) createBatch(ctx context.Context, r *web.Request) (*web.Respons
 		}
 	}
 	if len(rows) == 0 {
-		return nil, fault.New(fault.Conflict, "plan-empty", "The plan has no row that may be sent. Look at what was held and refused.")
+		return "", fault.New(fault.Conflict, "plan-empty", "The plan has no row that may be sent. Look at what was held and refused.")
 	}
-	err = h.batches.Create(ctx, r.Tenant, lane.NewBatch{ID: p.Batch, Plan: p.ID, File: p.File, Actor: r.Principal.Actor,
-		Strict: p.Policy == plan.AllOrNothing, Rows: rows, Trace: trace.Header(ctx)}, h.bell)
-	if err != nil {
-		return nil, err
-	}
-	b, err := h.batches.Get(ctx, r.Tenant, p.Batch)
-	if err != nil {
-		return nil, err
-	}
-	return h.answerBatch(ctx, r, http.StatusAccepted, b)
+	return p.Batch, h.batches.Create(ctx, r.Tenant, lane.NewBatch{ID: p.Batch, Plan: p.ID, File: p.File, Actor: r.Principal.Actor,
+		Strict: p.Policy == plan.AllOrNothing, Rows: rows, Priority: priorities[p.Origin], Now: now, Trace: trace.Header(ctx)}, h.bell)
 }
 
 func newBatchID(random io.Reader) (string, error) {
@@ -78,30 +98,38 @@ type batchDoc struct {
 	FinishedAt *time.Time      `json:"finishedAt,omitempty"`
 	Rows       int64           `json:"rows"`
 	Counts     lane.Counts     `json:"counts"`
-	// ETASeconds is the time left until the last price should be readable.
-	ETASeconds int64 `json:"etaSeconds"`
+	Routes     []routeDoc      `json:"routes,omitempty"`
+	Feeds      []feedDoc       `json:"feeds,omitempty"`
+	// ETASeconds is the time left until the last price should be readable at
+	// Amazon, SentETASeconds until the last one should have been sent. Absent when
+	// the batch is at its end, or waits.
+	ETASeconds     *int64        `json:"etaSeconds,omitempty"`
+	SentETASeconds *int64        `json:"sentEtaSeconds,omitempty"`
+	WaitingFor     []*waitingDoc `json:"waitingFor,omitempty"`
 }
 
 func (h *handler) answerBatch(ctx context.Context, r *web.Request, status int, b lane.Batch) (*web.Response, error) {
-	visible, err := h.visible(ctx, r.Tenant)
+	f, err := h.batches.Forecast(ctx, r.Tenant, b, h.app.Clock.Now(), h.cfg.Visibility)
 	if err != nil {
 		return nil, err
 	}
-	return web.JSON(status, showBatch(b, visible))
+	return web.JSON(status, showBatch(b, f))
 }
 
-func showBatch(b lane.Batch, visible time.Duration) batchDoc {
-	d := batchDoc{ID: b.ID, State: b.State, Plan: b.Plan, File: b.File, Reason: b.Reason, CreatedAt: b.Created, Counts: b.Counts}
-	var left int64
-	for c, n := range b.Rows {
+func showBatch(b lane.Batch, f *lane.Forecast) batchDoc {
+	d := batchDoc{ID: b.ID, State: b.State, Plan: b.Plan, File: b.File, Reason: b.Reason, CreatedAt: b.Created, Counts: b.Counts,
+		Routes: showRoutes(b.Routes), Feeds: showFeeds(b.Feeds)}
+	for _, n := range b.Rows {
 		d.Rows += n
-		left = max(left, b.Left[c])
 	}
 	switch b.State {
 	case lane.Staging, lane.Sending:
-		// Connections send side by side, each at Amazon's rate; then the last
-		// price takes its time to show.
-		d.ETASeconds = left/plan.Rate + int64((visible+time.Second-1)/time.Second)
+		if sent, seen, ok := f.Batch(); ok {
+			d.SentETASeconds, d.ETASeconds = wholeSeconds(sent), wholeSeconds(seen)
+		}
+		for _, w := range f.Waiting {
+			d.WaitingFor = append(d.WaitingFor, showWaiting(w))
+		}
 	case lane.Done, lane.Refused:
 		d.FinishedAt = &b.Finished
 	}
@@ -134,27 +162,43 @@ type resultDoc struct {
 	Fields      []fieldDoc          `json:"fields"`
 	Submission  string              `json:"submission,omitempty"`
 	Issue       string              `json:"issue,omitempty"`
+	// ETASeconds is the time left until the price should be readable at Amazon;
+	// absent when the row is at its end, or waits.
+	ETASeconds *int64      `json:"etaSeconds,omitempty"`
+	WaitingFor *waitingDoc `json:"waitingFor,omitempty"`
 }
 
 func (h *handler) batchRows(ctx context.Context, r *web.Request) (*web.Response, error) {
-	after, _, err := r.Page(lane.ReportPage, lane.ReportPage)
+	after, limit, err := r.Page(lane.ReportPage, lane.ReportPage)
 	if err != nil {
 		return nil, err
 	}
-	rows, next, err := h.batches.Report(ctx, r.Tenant, r.Params["id"], after)
+	b, err := h.batches.Get(ctx, r.Tenant, r.Params["id"])
 	if err != nil {
 		return nil, missingBatch(err)
 	}
-	state := lane.State(r.Query.Get("state"))
+	rows, next, err := h.batches.Report(ctx, r.Tenant, b.ID, after, limit, lane.State(r.Query.Get("state")))
+	if errors.Is(err, lane.ErrCursor) {
+		return nil, fault.New(fault.Invalid, "cursor", "after is not a cursor of this list.").Because(err)
+	}
+	if err != nil {
+		return nil, missingBatch(err)
+	}
+	f, err := h.batches.Forecast(ctx, r.Tenant, b, h.app.Clock.Now(), h.cfg.Visibility)
+	if err != nil {
+		return nil, err
+	}
 	items := []resultDoc{}
 	for _, row := range rows {
-		if state != "" && row.State != state {
-			continue
-		}
 		d := resultDoc{Row: row.Line, Connection: row.Connection, Marketplace: row.Marketplace, SKU: row.SKU, State: row.State,
 			Fields: []fieldDoc{}, Submission: row.Submission, Issue: row.Issue}
 		if !row.At.IsZero() {
 			d.At = &row.At
+		}
+		if seen, waits, ok := f.Row(row); ok {
+			d.ETASeconds = wholeSeconds(seen)
+		} else if waits != nil {
+			d.WaitingFor = showWaiting(*waits)
 		}
 		wanted := row.Edit.Apply(row.Old)
 		for _, f := range row.Edit.Touched() {

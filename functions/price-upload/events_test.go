@@ -120,16 +120,7 @@ func newRecorded(t *testing.T) *world {
 	if err := json.Unmarshal([]byte(body), &b); err != nil {
 		t.Fatal(err)
 	}
-	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: w.clock}
-	engine := &lane.Engine{DB: w.db, Blobs: w.blobs, Bell: lane.Bell{DB: w.db, Queue: w.queue, Now: w.clock.Now}, Clock: w.clock,
-		Planned: func(ctx context.Context, t tenant.ID, id string, c price.ConnectionID, from int64, limit int) ([]lane.Row, error) {
-			rows, err := plans.LaneRows(ctx, t, id, c, from, limit)
-			out := make([]lane.Row, len(rows))
-			for i, r := range rows {
-				out[i] = lane.Row(r)
-			}
-			return out, err
-		}}
+	engine := w.engine()
 	if err := engine.Apply(t.Context(), seller, b.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -143,33 +134,52 @@ func newRecorded(t *testing.T) *world {
 	return w
 }
 
+// engine stages and commits batches, as price-sync does.
+func (w *world) engine() *lane.Engine {
+	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: w.clock}
+	return &lane.Engine{DB: w.db, Blobs: w.blobs, Bell: lane.Bell{DB: w.db, Queue: w.queue, Now: w.clock.Now}, Clock: w.clock,
+		Planned: func(ctx context.Context, t tenant.ID, id string, c price.ConnectionID, from int64, limit int) ([]lane.Row, error) {
+			rows, err := plans.LaneRows(ctx, t, id, c, from, limit)
+			out := make([]lane.Row, len(rows))
+			for i, r := range rows {
+				out[i] = lane.Row(r)
+			}
+			return out, err
+		}}
+}
+
 func TestRecordedRequestsAreAnswered(t *testing.T) {
 	replay.Run(t, "price-upload", false, func(t *testing.T) replay.Handler { return openapi.Checked(t, newRecorded(t).serve) }, map[string]replay.Check{
-		"success-health":                       replay.Status(200, `"ok":true`),
-		"success-version":                      replay.Status(200, `"version"`),
-		"success-plan":                         replay.Status(201, `"rows":3,"planned":1,"held":0,"refused":2,"unchanged":0`),
-		"success-offers":                       replay.Status(200, `"sku":"SKU-1"`),
-		"success-ready-plan":                   replay.Status(200, `"token":"`+readyToken),
-		"success-applied-plan":                 replay.Status(200, `"batch":"`+appliedAs),
-		"success-plan-rows":                    replay.Status(200, `"verdict":"held"`),
-		"success-apply":                        replay.Status(202, `"state":"staging"`),
-		"success-batch":                        replay.Status(200, `"state":"sending"`),
-		"success-batch-rows":                   replay.Status(200, `"state":"desired"`),
-		"success-rollback":                     replay.Status(201, `"file":"rollback of `),
-		"failure-rollback-of-a-missing-batch":  replay.Status(404, "There is no such batch"),
-		"success-stops":                        replay.Status(200, `"name":"tenant"`),
-		"success-set-stop":                     replay.Status(201, `"name":"marketplace.A1PA6795UKMFR9"`),
-		"success-lift-stop":                    replay.Status(200, `"lifted":true`),
-		"failure-unknown-stop":                 replay.Status(404, "No such stop stands"),
-		"failure-global-stop":                  replay.Status(400, "scope is tenant"),
-		"failure-no-key":                       replay.Status(401, `"reference"`),
-		"failure-no-file-name":                 replay.Status(400, "?file=prices.csv"),
-		"failure-not-a-price-file":             replay.Status(400, `"detail"`),
-		"failure-wrong-token":                  replay.Status(404, "There is no such plan"),
-		"failure-no-idempotency-key":           replay.Status(400, "Idempotency-Key"),
-		"failure-stop-of-a-foreign-connection": replay.Status(404, "There is no such connection"),
-		"failure-missing-batch":                replay.Status(404, "There is no such batch"),
-		"failure-foreign-offers":               replay.Status(404, "There is no such connection"),
+		"success-health":                             replay.Status(200, `"ok":true`),
+		"success-version":                            replay.Status(200, `"version"`),
+		"success-plan":                               replay.Status(201, `"rows":3,"planned":1,"held":0,"refused":2,"unchanged":0`),
+		"success-offers":                             replay.Status(200, `"sku":"SKU-1"`),
+		"success-ready-plan":                         replay.Status(200, `"token":"`+readyToken),
+		"success-applied-plan":                       replay.Status(200, `"batch":"`+appliedAs),
+		"success-plan-rows":                          replay.Status(200, `"verdict":"held"`),
+		"success-apply":                              replay.Status(202, `"state":"staging"`),
+		"success-batch":                              replay.Status(200, `"state":"sending"`),
+		"success-batch-rows":                         replay.Status(200, `"state":"desired"`),
+		"success-rollback":                           replay.Status(201, `"file":"rollback of `),
+		"failure-rollback-of-a-missing-batch":        replay.Status(404, "There is no such batch"),
+		"success-correction":                         replay.Status(202, `"state":"sending"`),
+		"success-correction-of-a-waiting-change":     replay.Status(202, `"state":"sending"`),
+		"failure-correction-held":                    replay.Status(409, `"code":"large-move"`),
+		"failure-correction-moved":                   replay.Status(409, "no longer as you saw it"),
+		"failure-correction-of-a-foreign-connection": replay.Status(404, "There is no such connection"),
+		"success-stops":                              replay.Status(200, `"name":"tenant"`),
+		"success-set-stop":                           replay.Status(201, `"name":"marketplace.A1PA6795UKMFR9"`),
+		"success-lift-stop":                          replay.Status(200, `"lifted":true`),
+		"failure-unknown-stop":                       replay.Status(404, "No such stop stands"),
+		"failure-global-stop":                        replay.Status(400, "scope is tenant"),
+		"failure-no-key":                             replay.Status(401, `"reference"`),
+		"failure-no-file-name":                       replay.Status(400, "?file=prices.csv"),
+		"failure-not-a-price-file":                   replay.Status(400, `"detail"`),
+		"failure-wrong-token":                        replay.Status(404, "There is no such plan"),
+		"failure-no-idempotency-key":                 replay.Status(400, "Idempotency-Key"),
+		"failure-stop-of-a-foreign-connection":       replay.Status(404, "There is no such connection"),
+		"failure-missing-batch":                      replay.Status(404, "There is no such batch"),
+		"failure-foreign-offers":                     replay.Status(404, "There is no such connection"),
 	})
 }
 

@@ -10,9 +10,11 @@ import (
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
+	"pricemanager/internal/price"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/store"
+	"pricemanager/internal/tenant"
 	"pricemanager/internal/web"
 )
 
@@ -45,16 +47,29 @@ type handler struct {
 	offers  *lane.Offers
 	batches *lane.Batches
 	bell    lane.Bell
+	engine  *lane.Engine // only to activate corrections
 }
 
 func newHandler(d deps) *handler {
-	return &handler{
+	h := &handler{
 		deps:    d,
 		plans:   &plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock},
 		offers:  lane.NewOffers(d.db),
 		batches: lane.NewBatches(d.db, d.blobs),
 		bell:    lane.Bell{DB: d.db, Queue: d.queue, Now: d.app.Clock.Now, Trace: trace.Header},
 	}
+	h.engine = &lane.Engine{DB: d.db, Blobs: d.blobs, Bell: h.bell, Planned: h.planned, Clock: d.app.Clock, Log: d.app.Log}
+	return h
+}
+
+// planned is lane.PlannedRows.
+func (h *handler) planned(ctx context.Context, t tenant.ID, id string, c price.ConnectionID, from int64, limit int) ([]lane.Row, error) {
+	rows, err := h.plans.LaneRows(ctx, t, id, c, from, limit)
+	out := make([]lane.Row, len(rows))
+	for i, r := range rows {
+		out[i] = lane.Row(r)
+	}
+	return out, err
 }
 
 // maxInline is the largest price file taken in a request body: what a Lambda
@@ -73,6 +88,7 @@ func (h *handler) routes() []web.Route {
 		{Method: http.MethodGet, Pattern: "/batches/{id}", Scope: identity.BatchesRead, Handler: h.getBatch},
 		{Method: http.MethodGet, Pattern: "/batches/{id}/rows", Scope: identity.BatchesRead, Handler: h.batchRows},
 		{Method: http.MethodPost, Pattern: "/batches/{id}/rollback", Scope: identity.PlansWrite, Handler: h.rollback},
+		{Method: http.MethodPost, Pattern: "/corrections", Scope: identity.BatchesWrite, Handler: h.correct},
 		{Method: http.MethodGet, Pattern: "/stops", Scope: identity.StopsRead, Handler: h.listStops},
 		{Method: http.MethodPost, Pattern: "/stops", Scope: identity.StopsWrite, Handler: h.setStop},
 		{Method: http.MethodDelete, Pattern: "/stops/{name}", Scope: identity.StopsWrite, Handler: h.liftStop},

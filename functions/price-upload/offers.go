@@ -24,6 +24,7 @@ type offerDoc struct {
 	Title       string              `json:"title,omitempty"`
 	Quantity    *int64              `json:"quantity,omitempty"`
 	Automated   bool                `json:"automated,omitempty"`
+	Version     int64               `json:"version"` // for a correction
 	Prices      price.Prices        `json:"prices"`
 	ReadAt      *time.Time          `json:"readAt,omitempty"`
 	Change      *changeDoc          `json:"change,omitempty"`
@@ -65,7 +66,7 @@ func (h *handler) listOffers(ctx context.Context, r *web.Request) (*web.Response
 	items := make([]offerDoc, len(views))
 	for i, v := range views {
 		items[i] = offerDoc{Connection: v.Key.Connection, Marketplace: v.Key.Marketplace, SKU: v.Key.SKU, ASIN: v.ASIN, Title: v.Title,
-			Quantity: v.Quantity, Automated: v.Automated, Prices: v.Known, ReadAt: given(v.ReadAt)}
+			Quantity: v.Quantity, Automated: v.Automated, Version: v.Version, Prices: v.Known, ReadAt: given(v.ReadAt)}
 		if v.Drift != nil {
 			items[i].Drift = &driftDoc{Was: *v.Drift, NoticedAt: v.DriftAt}
 		}

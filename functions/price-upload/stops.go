@@ -42,7 +42,11 @@ func (h *handler) listStops(ctx context.Context, r *web.Request) (*web.Response,
 			items[i].Actor = "operator" // who of ours it was is ours
 		}
 	}
-	return web.JSON(http.StatusOK, map[string]any{"items": items, "next": ""})
+	feeds, err := h.stops().LiveFeeds(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	return web.JSON(http.StatusOK, map[string]any{"items": items, "feeds": showFeeds(feeds), "next": ""})
 }
 
 // maxReason bounds the words that a stop is explained with, in bytes.

@@ -23,8 +23,14 @@ type NewBatch struct {
 	ID, Plan, File, Actor string
 	Strict                bool // all or nothing
 	Rows                  map[price.ConnectionID]int64
+	Priority              int  // PriorityBulk and below
+	Now                   bool // the caller activates it at once; the doorbell is the net under that
 	Trace                 string
 }
+
+// activateWithin is when a batch that its caller activates at once is looked at
+// again, in case that failed.
+const activateWithin = 5 * time.Second
 
 // Create makes the batch and rings for its staging. It can be repeated: a batch
 // that exists is left as it is and rung again.
@@ -36,14 +42,22 @@ func (s *Batches) Create(ctx context.Context, t tenant.ID, b NewBatch, bell Bell
 	if err := bell.Announce(ctx, d); err != nil {
 		return err
 	}
-	err := s.db.Put(ctx, t, store.Offers, store.Item{Key: batchKey(b.ID), Attrs: map[string]any{
+	attrs := map[string]any{
 		aBatchState: string(Staging), aPlan: b.Plan, aFile: b.File, aActor: b.Actor, aCreated: store.Millis(bell.Now()),
 		aPolicy: b.Strict, aRows: mustJSON(b.Rows), aTrace: b.Trace,
-	}}, store.Absent())
+	}
+	if b.Priority != PriorityBulk {
+		attrs[aPriority] = int64(b.Priority)
+	}
+	err := s.db.Put(ctx, t, store.Offers, store.Item{Key: batchKey(b.ID), Attrs: attrs}, store.Absent())
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("lane: create batch: %w", err)
 	}
-	return bell.Ring(ctx, d, 0)
+	delay := time.Duration(0)
+	if b.Now {
+		delay = activateWithin
+	}
+	return bell.Ring(ctx, d, delay)
 }
 
 // Apply stages the rows of a batch and commits it. It is a resumable job: the
@@ -65,45 +79,68 @@ func (e *Engine) Apply(ctx context.Context, t tenant.ID, id string) error {
 	if err != nil {
 		return err
 	}
-	b, err := decodeBatch(it)
+	done, err := e.activate(ctx, t, it)
+	switch {
+	case errors.Is(err, errStaging):
+		return e.waitStaging(ctx, t, id, d)
+	case err != nil:
+		return err
+	case !done:
+		return e.Bell.send(ctx, d, 0) // go on in a fresh invocation
+	}
+	return closeMarker(ctx, e.DB, d, seq)
+}
+
+// Activate stages and commits a batch made with Now, without waiting for its
+// doorbell. What it does not get done, and an error leaves, is done by that; it
+// also closes the marker.
+func (e *Engine) Activate(ctx context.Context, t tenant.ID, id string) error {
+	it, err := e.DB.Get(ctx, t, store.Offers, batchKey(id))
 	if err != nil {
 		return err
+	}
+	_, err = e.activate(ctx, t, it)
+	return err
+}
+
+// activate reports false when there was no time to stage everything.
+func (e *Engine) activate(ctx context.Context, t tenant.ID, it store.Item) (done bool, err error) {
+	b, err := decodeBatch(it)
+	if err != nil {
+		return false, err
 	}
 	if b.State == Staging {
 		stop := e.Clock.Now().Add(e.Config.withDefaults().Slice)
 		for _, c := range b.connections() {
-			done, err := e.stageConnection(ctx, t, &b, c, stop)
-			if errors.Is(err, errStaging) {
-				return e.Bell.send(ctx, d, stagingWait)
-			}
-			if err != nil {
-				return err
-			}
-			if !done {
-				return e.Bell.send(ctx, d, 0) // go on in a fresh invocation
+			if done, err := e.stageConnection(ctx, t, &b, c, stop); !done || err != nil {
+				return false, err
 			}
 		}
 		if err := e.commit(ctx, t, &b); err != nil {
-			return err
+			return false, err
 		}
 	}
 	// Also reached when the commit was done by an earlier run that died here.
 	if b.State == Sending {
 		for _, c := range b.connections() {
+			if b.Priority < PriorityBulk {
+				if err := e.Bell.call(ctx, t, c); err != nil {
+					return false, err
+				}
+			}
 			if err := e.Bell.Ring(ctx, Doorbell{Kind: KindLane, Tenant: t, Connection: c, Trace: b.trace}, 0); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	return closeMarker(ctx, e.DB, d, seq)
+	return true, nil
 }
 
 // errStaging says that another batch that is being staged has an offer first.
 // Whether the row moved is only known once that batch was committed or refused.
+// No two batches wait for each other: who waits was planned after the other one
+// had staged the offer.
 var errStaging = errors.New("lane: another batch is staging the same offer")
-
-// stagingWait is how long to leave that batch before looking again.
-const stagingWait = 2 * time.Second
 
 // stageConnection stages the rows of one connection, chunk by chunk, until stop.
 func (e *Engine) stageConnection(ctx context.Context, t tenant.ID, b *Batch, c price.ConnectionID, stop time.Time) (done bool, err error) {
@@ -333,7 +370,7 @@ func (e *Engine) commit(ctx context.Context, t tenant.ID, b *Batch) error {
 		for _, k := range b.chunks[c] {
 			n += k
 		}
-		j := journal{Rows: n, Chunks: b.chunks[c], Created: store.Millis(b.Created), Counts: Counts{Desired: n}}
+		j := journal{Rows: n, Chunks: b.chunks[c], Created: store.Millis(b.Created), Counts: Counts{Desired: n}, Priority: b.Priority}
 		writes = append(writes, store.Write{Tenant: t, Table: store.Offers,
 			Put: &store.Item{Key: workKey(c, b.ID), Attrs: map[string]any{aJournal: mustJSON(j)}}, If: []store.Cond{store.Absent()}})
 	}

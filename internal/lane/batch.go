@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"pricemanager/internal/price"
@@ -33,6 +32,7 @@ const (
 	aBatchState, aPlan, aFile, aActor, aCreated = "state", "plan", "file", "actor", "created"
 	aPolicy, aConns, aRows, aReason, aTrace     = "policy", "conns", "rows", "reason", "trace"
 	aStagedTo, aMoved, aFinished                = "stagedto", "moved", "finished"
+	aPriority                                   = "priority"
 )
 
 // Row is one planned row as it travels from the plan to the lane.
@@ -74,12 +74,18 @@ type Batch struct {
 	Finished time.Time
 	// Strict: one moved row refuses the whole batch (all or nothing).
 	Strict bool
-	Reason string // why it was refused
+	// Priority decides which batch of a lane is sent first: PriorityBulk and below.
+	Priority int
+	Reason   string // why it was refused
 	// Rows per connection, as planned.
 	Rows map[price.ConnectionID]int64
 	// Moved are rows held at staging because their offer had moved.
 	Moved  int64
 	Counts Counts
+	// Routes say by which way each connection's rows go to Amazon, and Feeds which
+	// feeds that made, those of a connection in the order of their submission.
+	Routes map[price.ConnectionID]Route
+	Feeds  []FeedView
 	// Left is the number of rows not yet sent, per connection.
 	Left map[price.ConnectionID]int64
 
@@ -103,8 +109,8 @@ func decodeBatch(it store.Item) (Batch, error) {
 	b := Batch{
 		ID: it.SK, Plan: it.Str(aPlan), File: it.Str(aFile), Actor: it.Str(aActor),
 		State: BatchState(it.Str(aBatchState)), Created: it.Time(aCreated), Finished: it.Time(aFinished),
-		Strict: it.Bool(aPolicy), Reason: it.Str(aReason), Moved: it.Int(aMoved), trace: it.Str(aTrace),
-		Counts: Counts{}, Left: map[price.ConnectionID]int64{},
+		Strict: it.Bool(aPolicy), Priority: int(it.Int(aPriority)), Reason: it.Str(aReason), Moved: it.Int(aMoved), trace: it.Str(aTrace),
+		Counts: Counts{}, Left: map[price.ConnectionID]int64{}, Routes: map[price.ConnectionID]Route{},
 		stagedTo: map[price.ConnectionID]int64{}, chunks: map[price.ConnectionID][]int64{},
 	}
 	if err := unmarshal(it.Bytes(aRows), &b.Rows); err != nil {
@@ -155,6 +161,11 @@ func (s *Batches) Get(ctx context.Context, t tenant.ID, id string) (Batch, error
 				return Batch{}, err
 			}
 			b.Counts.add(n)
+			var r routed
+			if err := unmarshal(it.Bytes(routeAttr(c)), &r); err != nil {
+				return Batch{}, err
+			}
+			b.went(c, r)
 			continue
 		}
 		if b.State != Sending {
@@ -172,6 +183,7 @@ func (s *Batches) Get(ctx context.Context, t tenant.ID, id string) (Batch, error
 			return Batch{}, err
 		}
 		b.Counts.add(j.Counts)
+		b.went(c, routed{j.Route, j.Feeds})
 		b.Left[c] = j.Rows - j.High
 	}
 	b.Counts[Held] += b.Moved
@@ -183,9 +195,6 @@ func (s *Batches) Get(ctx context.Context, t tenant.ID, id string) (Batch, error
 	}
 	return b, nil
 }
-
-// ReportPage is the most rows a page of a report has: those of one row file.
-const ReportPage = rowsPerChunk
 
 // List returns a page of the tenant's batches, in order of id, at most limit.
 // after is the id to continue after, next is "" at the end. Counts are not
@@ -238,77 +247,3 @@ func decodeRows(b []byte) ([]Row, error) {
 	}
 	return rows, sc.Err()
 }
-
-// RowReport is what became of one row of a batch.
-type RowReport struct {
-	Row
-	Connection price.ConnectionID
-	State      State
-	At         time.Time
-	Submission string
-	Issue      string
-}
-
-// Report lists what became of the rows of a batch, chunk by chunk: after is the
-// cursor of the page before ("" at the beginning), next is "" at the end. A
-// page holds the rows of one chunk, at most 2,500.
-func (s *Batches) Report(ctx context.Context, t tenant.ID, id, after string) (rows []RowReport, next string, err error) {
-	if _, err := s.db.Get(ctx, t, store.Offers, batchKey(id)); err != nil {
-		return nil, "", err
-	}
-	names, err := s.blobs.List(ctx, t, store.Files, "batches/"+id+"/")
-	if err != nil {
-		return nil, "", err
-	}
-	for i, name := range names {
-		if name <= after {
-			continue
-		}
-		rows, err := s.reportChunk(ctx, t, id, name)
-		if err != nil {
-			return nil, "", err
-		}
-		if i+1 < len(names) {
-			next = name
-		}
-		return rows, next, nil
-	}
-	return nil, "", nil
-}
-
-func (s *Batches) reportChunk(ctx context.Context, t tenant.ID, id, name string) ([]RowReport, error) {
-	body, err := s.blobs.Get(ctx, t, store.Files, name)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := decodeRows(body)
-	if err != nil {
-		return nil, err
-	}
-	parts := strings.Split(name, "/") // batches/<id>/<connection>/<chunk>
-	conn := price.ConnectionID(parts[2])
-	out := make([]RowReport, len(rows))
-	if strings.HasPrefix(parts[3], "moved-") {
-		for i, r := range rows {
-			out[i] = RowReport{Row: r, Connection: conn, State: Held, Issue: movedIssue}
-		}
-		return out, nil
-	}
-	keys := make([]price.OfferKey, len(rows))
-	for i, r := range rows {
-		keys[i] = price.OfferKey{Connection: conn, Marketplace: r.Marketplace, SKU: r.SKU}
-	}
-	recs, err := NewOffers(s.db).records(ctx, t, keys)
-	if err != nil {
-		return nil, err
-	}
-	for i, r := range rows {
-		out[i] = RowReport{Row: r, Connection: conn, State: Superseded}
-		if c, _ := recs[keys[i]].wants(id, r.N); c != nil {
-			out[i].State, out[i].At, out[i].Submission, out[i].Issue = c.State, c.At, c.Submission, c.Issue
-		}
-	}
-	return out, nil
-}
-
-const movedIssue = "the offer changed after the plan was made; make a new plan to see the difference"

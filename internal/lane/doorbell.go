@@ -20,6 +20,9 @@ type Kind string
 const (
 	KindLane  Kind = "lane"  // a connection has work: prices to send or read, or a catalogue to import
 	KindApply Kind = "apply" // a batch is to be staged and committed
+	// KindSubscribe: Amazon is to tell us about a connection. It is none of the
+	// engine's work; whoever takes doorbells in passes it to package connect.
+	KindSubscribe Kind = "subscribe"
 )
 
 // Doorbell is a message of the queue. It carries no work: losing or repeating
@@ -44,7 +47,7 @@ func ParseDoorbell(body []byte) (Doorbell, error) {
 	}
 	ok := d.Tenant.Valid()
 	switch d.Kind {
-	case KindLane:
+	case KindLane, KindSubscribe:
 		ok = ok && d.Connection != ""
 	case KindApply:
 		ok = ok && d.Batch != ""

@@ -22,10 +22,13 @@ type driver struct {
 	account amazon.Account
 	markets []price.MarketplaceID
 	guards  price.Guards
-	flight  Flight
-	log     *slog.Logger
+	// guardsAt is when they were read.
+	guardsAt time.Time
+	flight   Flight
+	log      *slog.Logger
 
 	send, read *pacer
+	radar      *radar
 	works      []*work
 	known      map[string]bool // batches whose work is loaded or finished
 	committed  map[string]bool // batches known to be committed
@@ -34,9 +37,20 @@ type driver struct {
 	// busy says until when a patch of an offer may be on the wire: the far future
 	// while its answer is awaited, the intent's notAfter when the answer was lost.
 	// No other patch of that offer is sent before.
-	busy      map[price.OfferKey]time.Time
-	due       map[price.MarketplaceID]*due // rows that wait for a read-back
-	inFlight  int
+	busy     map[price.OfferKey]time.Time
+	due      map[price.MarketplaceID]*reads // rows that wait for a read-back
+	inFlight int
+
+	submit       *submission      // the feed that is being made ready
+	settling     []settling       // feeds whose outcome is being written
+	writing      int              // outcomes of feeds that are being written
+	feedCalls    map[feedRef]bool // calls about feeds that are open
+	noFeedBefore time.Time        // after Amazon refused one
+	// feeding says until when a feed may set, or show, an offer's price: the far
+	// future while the feed may still be applied. A newer price of that offer that
+	// is seen before is not believed yet.
+	feeding map[price.OfferKey]claim
+
 	cameBack  bool          // a call of this worker has come back
 	visible   time.Duration // measured accepted -> visible
 	renewAt   time.Time
@@ -51,6 +65,10 @@ type driver struct {
 	parked string   // why the lane must stop until a person acts
 	fatal  error    // why the loop must stop
 	stats  Stats
+
+	until          time.Time // when to stop at the latest, zero for a whole slice
+	called, heeded int64     // urgent work: calls heard, and those whose work is loaded
+	listened       time.Time // when stops and calls were last read
 }
 
 func (e *Engine) newDriver(cfg Config, l *lease, left laneState) *driver {
@@ -72,10 +90,13 @@ func (e *Engine) newDriver(cfg Config, l *lease, left laneState) *driver {
 		log:  e.Log.With("tenant", string(l.tenant), "connection", string(l.conn)),
 		send: newPacer(rate, burst, min(tokens, burst), now),
 		read: newPacer(rate, burst, 0, now),
-		busy: map[price.OfferKey]time.Time{}, due: map[price.MarketplaceID]*due{}, measured: map[price.MarketplaceID]delays{}, known: map[string]bool{}, committed: map[string]bool{}, visible: cfg.Settle,
+		busy: map[price.OfferKey]time.Time{}, due: map[price.MarketplaceID]*reads{}, feedCalls: map[feedRef]bool{}, feeding: map[price.OfferKey]claim{}, measured: map[price.MarketplaceID]delays{}, known: map[string]bool{}, committed: map[string]bool{}, visible: cfg.Settle,
 		rung: l.rung, renewAt: now.Add(cfg.Lease / 3), parked: left.parked,
 	}
 	d.inherit(left.seats, now)
+	d.radar = newRadar(left.sounding, now)
+	d.send.resume(float64(left.sounding.Send)/perMille, time.UnixMilli(left.sounding.At), now)
+	d.read.resume(float64(left.sounding.Read)/perMille, time.UnixMilli(left.sounding.At), now)
 	return d
 }
 
@@ -83,6 +104,9 @@ func (e *Engine) newDriver(cfg Config, l *lease, left laneState) *driver {
 // the lease is lost.
 func (d *driver) run(ctx context.Context) error {
 	end := d.e.Clock.Now().Add(d.cfg.Slice)
+	if !d.until.IsZero() {
+		end = earlier(end, d.until)
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		// Stop with enough time left for the calls in flight and the last writes.
 		end = earlier(end, deadline.Add(-d.cfg.SendDeadline-2*time.Second))
@@ -117,8 +141,8 @@ func (d *driver) open(ctx context.Context) error {
 	if d.account, d.markets, err = d.e.Connections.Account(ctx, d.lease.tenant, d.lease.conn); err != nil {
 		return fmt.Errorf("lane: account: %w", err)
 	}
-	if d.guards, err = d.e.Guards(ctx, d.lease.tenant); err != nil {
-		return fmt.Errorf("lane: guards: %w", err)
+	if err := d.freshGuards(ctx); err != nil {
+		return err
 	}
 	if d.delays, err = loadDelays(ctx, d.e.DB, d.lease.tenant); err != nil {
 		return err
@@ -126,11 +150,12 @@ func (d *driver) open(ctx context.Context) error {
 	if err := d.readStops(ctx); err != nil {
 		return err
 	}
+	d.heeded = d.called
 	return d.reload(ctx)
 }
 
 func (d *driver) readStops(ctx context.Context) error {
-	stops, err := Stops{DB: d.e.DB}.List(ctx, d.lease.tenant)
+	stops, err := Stops{DB: d.e.DB}.read(ctx, d.lease.tenant)
 	if err == nil {
 		d.obey(stops)
 	}
@@ -164,7 +189,13 @@ func (d *driver) reload(ctx context.Context) error {
 			return err
 		}
 		d.known[batch] = true
+		if d.stops.pauses(batch) {
+			w.freshTally()
+		}
 		d.insert(w)
+	}
+	for _, w := range d.works {
+		d.route(w, d.e.Clock.Now())
 	}
 	if err := d.openNotices(ctx); err != nil {
 		return err
@@ -201,12 +232,20 @@ func (d *driver) work(ctx context.Context, end time.Time) (time.Time, error) {
 		if err := d.keepSeats(ctx, now); err != nil {
 			return time.Time{}, err
 		}
+		d.keepRadar(ctx, now)
+		if err := d.breakers(ctx); err != nil {
+			return time.Time{}, err
+		}
 		if err := d.checkpoint(ctx, now); err != nil {
 			return time.Time{}, err
 		}
 		stopping := !now.Before(end) || d.parked != "" || ctx.Err() != nil
 		if !stopping {
-			busy, err := d.launch(ctx, now)
+			d.lookUp(ctx, now)
+			if err := d.heed(ctx); err != nil {
+				return time.Time{}, err
+			}
+			busy, err := d.launch(ctx, now, end)
 			if err != nil {
 				return time.Time{}, err
 			}
@@ -223,7 +262,7 @@ func (d *driver) work(ctx context.Context, end time.Time) (time.Time, error) {
 		case d.inFlight == 0 && next.Sub(now) > d.patience():
 			return next, nil
 		}
-		until := earlier(earlier(d.renewAt, d.seatsAt(now)), end)
+		until := earlier(earlier(earlier(d.renewAt, d.seatsAt(now)), end), d.listened.Add(listenEvery))
 		wctx := ctx
 		if stopping {
 			// An ended ctx would end the wait at once, and the loop would spin
@@ -241,7 +280,7 @@ func (d *driver) work(ctx context.Context, end time.Time) (time.Time, error) {
 
 // patience is how long the worker stays with a lane that only waits: longer
 // waits are cheaper slept in the queue.
-func (d *driver) patience() time.Duration { return 5 * time.Second }
+func (d *driver) patience() time.Duration { return earlyBy }
 
 func (d *driver) land(apply func()) {
 	d.inFlight--
@@ -256,7 +295,7 @@ func (d *driver) land(apply func()) {
 func (d *driver) first() bool { return !d.cameBack && d.inFlight > 0 }
 
 // launch starts at most one call of each kind, and reports whether it did.
-func (d *driver) launch(ctx context.Context, now time.Time) (bool, error) {
+func (d *driver) launch(ctx context.Context, now, end time.Time) (bool, error) {
 	if d.first() {
 		return false, nil
 	}
@@ -271,7 +310,11 @@ func (d *driver) launch(ctx context.Context, now time.Time) (bool, error) {
 	if !read {
 		read, err = d.launchImport(ctx, now)
 	}
-	return sent || read, err
+	if err != nil || d.first() {
+		return sent || read, err
+	}
+	fed, err := d.launchFeeds(ctx, now, end)
+	return sent || read || fed, err
 }
 
 // next returns when something can be done, the zero time when there is nothing
@@ -297,6 +340,7 @@ func (d *driver) next(now time.Time) time.Time {
 	if at := d.nextRead(); !at.IsZero() {
 		consider(later(at, d.read.ready(now)))
 	}
+	consider(d.nextFeed(now))
 	if len(d.notices) > 0 {
 		consider(d.read.ready(now))
 	}
@@ -310,11 +354,15 @@ func (d *driver) keepLease(ctx context.Context, now time.Time) error {
 	if now.Before(d.renewAt) {
 		return nil
 	}
+	d.saveRadar(now)
 	rung, err := d.lease.renew(ctx, d.e.DB, now, d.cfg.Lease)
 	if err != nil {
 		return err
 	}
 	d.renewAt = now.Add(d.cfg.Lease / 3)
+	if err := d.freshGuards(ctx); err != nil {
+		return err
+	}
 	if len(d.stops) > 0 {
 		if err := d.readStops(ctx); err != nil {
 			return err
@@ -337,7 +385,7 @@ func (d *driver) checkpoint(ctx context.Context, now time.Time) error {
 	kept := d.works[:0]
 	for _, w := range d.works {
 		w.advance()
-		if w.j.Low == w.j.Rows {
+		if w.j.Low == w.j.Rows && !d.lingers(w).After(now) {
 			if err := d.finish(ctx, w); err != nil {
 				return err
 			}
@@ -363,6 +411,9 @@ func (d *driver) idle() bool { return len(d.works) == 0 && d.imp == nil && len(d
 func (d *driver) leave(ctx context.Context, wait time.Time) error {
 	ctx = context.WithoutCancel(ctx)
 	now := d.e.Clock.Now()
+	if most := now.Add(longestDelay); wait.After(most) {
+		wait = most // the doorbell that comes then must find the lane due
+	}
 	for _, w := range d.works {
 		w.withdraw()
 		if w.dirty {
@@ -377,6 +428,7 @@ func (d *driver) leave(ctx context.Context, wait time.Time) error {
 		}
 		delete(d.measured, m)
 	}
+	d.saveRadar(now)
 	if err := d.lease.release(ctx, d.e.DB, d.send, now, wait, d.parked); err != nil {
 		return err
 	}
@@ -398,8 +450,11 @@ func (d *driver) leave(ctx context.Context, wait time.Time) error {
 		// the next token itself: a second's delay would cost the lane tokens.
 		delay = 0
 	}
-	return d.e.Bell.send(ctx, d.doorbell(), min((delay+time.Second-1).Truncate(time.Second), 15*time.Minute))
+	return d.e.Bell.send(ctx, d.doorbell(), min((delay+time.Second-1).Truncate(time.Second), longestDelay))
 }
+
+// longestDelay is the most that SQS delays a message.
+const longestDelay = 15 * time.Minute
 
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {

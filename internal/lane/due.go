@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// due keeps the rows of one marketplace that wait for a read-back, those due
+// reads keeps the rows of one marketplace that wait for a read-back, those due
 // first in front. A row that was given another time leaves a mark in its old
 // place, which is passed over: the row's count of waits tells.
-type due struct{ marks []mark }
+type reads struct{ marks []mark }
 
 type mark struct {
 	at    time.Time
@@ -24,7 +24,7 @@ func (d *driver) await(r *row, at time.Time) {
 	r.waits++
 	q := d.due[r.Marketplace]
 	if q == nil {
-		q = &due{}
+		q = &reads{}
 		d.due[r.Marketplace] = q
 	}
 	// Behind those due at the same time, so that ties are decided the same way
@@ -41,7 +41,7 @@ func (r *row) rest() {
 
 // first returns the first rows that wait and fit, not more than fill one call
 // and none that is due after until.
-func (q *due) first(until time.Time, fits func(*row) bool) []*row {
+func (q *reads) first(until time.Time, fits func(*row) bool) []*row {
 	var out []*row
 	kept, i := 0, 0
 	for ; i < len(q.marks) && len(out) < perRead && !q.marks[i].at.After(until); i++ {
@@ -89,7 +89,7 @@ func ripe(rows []*row) time.Time {
 // dueRows picks up to 20 rows of one marketplace to read now: of the one whose
 // first row has waited longest.
 func (d *driver) dueRows(now time.Time) []*row {
-	var best *due
+	var best *reads
 	var longest *row
 	for _, m := range slices.Sorted(maps.Keys(d.due)) {
 		rows := d.due[m].first(forever, anyRow)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"pricemanager/internal/amazon"
@@ -40,10 +41,34 @@ type Config struct {
 	Rate, Burst float64
 	// InFlight is the most calls one lane has open. Default 32.
 	InFlight int
+	// Breaker says when a batch is paused by itself.
+	Breaker Breaker
 	// Window is the most rows of a batch between the first unfinished one and
 	// the last one sent. Default 10,000.
 	Window int64
+	// Lanes is the most lanes that one invocation drives when it adopts some
+	// beside those it was rung for: each has up to Window rows in memory. Default
+	// 5, which is also the most doorbells that one invocation gets; 1 adopts none.
+	Lanes int
+	// Together sends the prices of one SKU in several marketplaces in one request.
+	// Off by default: each row then has Amazon's verdict about itself, and nothing
+	// says whether one bad marketplace spoils the others.
+	Together bool
+	// FeedFrom is the least number of rows for which feeds are considered.
+	// Default 1,500, what Amazon's page about feeds recommends.
+	FeedFrom int64
+	// FeedTakes is how long a feed is assumed to take until some were measured.
+	// Default 30 min (Amazon's issue tracker, March 2026: about that in Europe).
+	FeedTakes time.Duration
+	// FeedStall is how long a feed may stand in Amazon's queue before it is
+	// cancelled and its rows go by single patches. Default 2 h.
+	FeedStall time.Duration
+	// FeedDeadline is the most one call about a feed may take. Default 20 s.
+	FeedDeadline time.Duration
 }
+
+// confirmWithin is the default of Config.ConfirmWithin.
+const confirmWithin = 30 * time.Minute
 
 func (c Config) withDefaults() Config {
 	def := func(d *time.Duration, v time.Duration) {
@@ -56,7 +81,13 @@ func (c Config) withDefaults() Config {
 	def(&c.SendDeadline, 10*time.Second)
 	def(&c.Settle, 3*time.Second)
 	def(&c.UnknownFor, time.Minute)
-	def(&c.ConfirmWithin, 30*time.Minute)
+	def(&c.ConfirmWithin, confirmWithin)
+	def(&c.FeedTakes, 30*time.Minute)
+	def(&c.FeedStall, 2*time.Hour)
+	def(&c.FeedDeadline, 20*time.Second)
+	if c.FeedFrom == 0 {
+		c.FeedFrom = 1500
+	}
 	if c.Rate == 0 {
 		c.Rate = 5
 	}
@@ -65,6 +96,10 @@ func (c Config) withDefaults() Config {
 	}
 	if c.InFlight == 0 {
 		c.InFlight = 32
+	}
+	c.Breaker = c.Breaker.withDefaults()
+	if c.Lanes == 0 {
+		c.Lanes = 5
 	}
 	if c.Window == 0 {
 		c.Window = 10_000
@@ -98,6 +133,8 @@ type Engine struct {
 	Bell     Bell
 	Listings amazon.Listings
 	Reports  amazon.Reports
+	// Feeds may be nil: then everything goes by single patches.
+	Feeds amazon.Feeds
 	// Catalogue reads a listings report row by row.
 	Catalogue   func(io.Reader, price.MarketplaceID, func(CatalogueRow) error) error
 	Connections Connections
@@ -111,6 +148,8 @@ type Engine struct {
 	// NewFlight returns what runs at most limit calls at a time; nil is one
 	// goroutine per call. A simulation puts its own scheduler here.
 	NewFlight func(limit int) Flight
+
+	inHand sync.Map // lanes that this process drives, see adopt.go
 }
 
 // Stats is what one drive of a lane did.
@@ -118,6 +157,9 @@ type Stats struct {
 	Sent, Accepted, Observed, Throttled, Reads int64
 	Unconfirmed                                int64 // accepted and never seen
 	Refused                                    int64 // calls for which Amazon refused our own credentials
+	Escaped                                    int64 // feeds that could not be held back
+	Paused                                     int64 // batches paused by themselves
+	QuotaSuspected, QuotaCleared               int64 // times that foreign use of the quota was first, and no longer, suspected
 	Handed                                     bool  // work was left and the lane rung again
 }
 
@@ -136,26 +178,40 @@ func (e *Engine) Handle(ctx context.Context, d Doorbell) (Stats, error) {
 // Drive takes the lane of a connection and works on it until there is nothing
 // to do, the slice ends, or the lease is lost.
 func (e *Engine) Drive(ctx context.Context, t tenant.ID, c price.ConnectionID) (Stats, error) {
+	s, _, err := e.drive(ctx, t, c, time.Time{})
+	return s, err
+}
+
+// drive is Drive, until a time at the latest, the zero time for a whole slice.
+// mine says that the lane was taken.
+func (e *Engine) drive(ctx context.Context, t tenant.ID, c price.ConnectionID, until time.Time) (s Stats, mine bool, err error) {
 	cfg := e.Config.withDefaults()
 	l, left, err := acquire(ctx, e.DB, t, c, e.NewOwner(), e.Clock.Now(), cfg.Lease)
+	if errors.Is(err, errNotDue) {
+		return Stats{}, false, nil
+	}
 	if errors.Is(err, store.ErrConflict) {
 		// Somebody drives it. The ring that came with this doorbell makes the
 		// holder look once more before leaving, so nothing is lost.
-		return Stats{}, nil
+		return Stats{}, false, nil
 	}
 	if err != nil {
-		return Stats{}, err
+		return Stats{}, false, err
 	}
+	hand := handKey(Doorbell{Tenant: t, Connection: c})
+	e.inHand.Store(hand, true)
+	defer e.inHand.Delete(hand)
 	dr := e.newDriver(cfg, l, left)
+	dr.until = until
 	if left.parked != "" {
-		return Stats{}, dr.leave(ctx, time.Time{})
+		return Stats{}, true, dr.leave(ctx, time.Time{})
 	}
 	err = dr.run(ctx)
 	if errors.Is(err, errLost) {
 		e.Log.WarnContext(ctx, "lane lost to another worker", "connection", string(c))
-		return dr.stats, nil
+		return dr.stats, true, nil
 	}
-	return dr.stats, err
+	return dr.stats, true, err
 }
 
 func (e *Engine) flightFor(limit int) Flight {

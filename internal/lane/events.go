@@ -164,7 +164,7 @@ func sentEvents(r store.Record) []ledger.Event {
 			After: raw(stateDoc{Row: i.N, Attempt: i.Attempt, NotAfter: &until}), Source: string(store.Offers),
 		})
 	}
-	return out
+	return append(out, feedEvents(r, j, conn)...)
 }
 
 var batchTypes = map[BatchState]ledger.Type{
@@ -189,18 +189,28 @@ func batchEvents(r store.Record) []ledger.Event {
 
 func laneEvents(r store.Record) []ledger.Event {
 	var was string
+	var suspected bool
 	if r.Old != nil {
-		was = r.Old.Str(aParked)
+		was, suspected = r.Old.Str(aParked), r.Old.Int(aForeign) != 0
 	}
-	is := r.New.Str(aParked)
-	if was == is {
-		return nil
+	var out []ledger.Event
+	add := func(t ledger.Type, after any) {
+		out = append(out, ledger.Event{Type: t, At: r.At, Actor: system, Target: "lane:" + strings.TrimPrefix(r.Key.PK, "lane#"),
+			After: raw(after), Source: string(store.Offers)})
 	}
-	e := ledger.Event{Type: ledger.LaneParked, At: r.At, Actor: system, Target: "lane:" + strings.TrimPrefix(r.Key.PK, "lane#"), Source: string(store.Offers)}
-	if is == "" {
-		e.Type = ledger.LaneResumed
-	} else {
-		e.After = raw(map[string]string{"reason": is})
+	switch is := r.New.Str(aParked); {
+	case was == is:
+	case is == "":
+		add(ledger.LaneResumed, nil)
+	default:
+		add(ledger.LaneParked, map[string]string{"reason": is})
 	}
-	return []ledger.Event{e}
+	switch since := r.New.Int(aForeign); {
+	case suspected == (since != 0):
+	case suspected:
+		add(ledger.QuotaCleared, nil)
+	default:
+		add(ledger.QuotaSuspected, map[string]any{"operation": "patchListingsItem", "since": time.UnixMilli(since).UTC()})
+	}
+	return out
 }

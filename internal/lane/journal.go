@@ -25,8 +25,12 @@ type Intent struct {
 	N           int64               `json:"n"`
 	Marketplace price.MarketplaceID `json:"m"`
 	SKU         price.SKU           `json:"sku"`
-	Attempt     int                 `json:"a"` // 1 is the first send, 2 the only resend
-	NotAfter    int64               `json:"t"` // Unix milliseconds
+	Attempt     int                 `json:"a"`           // 1 is the first send, 2 the only resend
+	NotAfter    int64               `json:"t"`           // Unix milliseconds
+	Over        bool                `json:"o,omitempty"` // sent again because a feed wrote over it
+	Apart       bool                `json:"s,omitempty"` // goes in steps, see widen.go
+	Left        int                 `json:"l,omitempty"` // steps left when one was accepted, 0 when none is awaited
+	Taken       int64               `json:"k,omitempty"` // when that was, Unix milliseconds
 }
 
 func (i Intent) notAfter() time.Time { return time.UnixMilli(i.NotAfter).UTC() }
@@ -42,8 +46,14 @@ type journal struct {
 	Before   Counts   `json:"before,omitempty"` // terminal rows below Low
 	Counts   Counts   `json:"counts,omitempty"` // all rows, as of this write
 	Intents  []Intent `json:"intents,omitempty"`
-	Priority int      `json:"priority"` // smaller is sent first
-	Created  int64    `json:"created"`  // Unix milliseconds; older batches go first
+	Priority int      `json:"priority"`          // smaller is sent first
+	Created  int64    `json:"created"`           // Unix milliseconds; older batches go first
+	At       int64    `json:"at,omitempty"`      // of this write, Unix milliseconds
+	Last     int64    `json:"last,omitempty"`    // when a row was last sent, Unix milliseconds
+	Stopped  int64    `json:"stopped,omitempty"` // rows held back by stops
+	Tally    tally    `json:"tally,omitzero"`    // what the breaker has seen
+	Route    Route    `json:"route,omitzero"`
+	Feeds    []feed   `json:"feeds,omitempty"` // in the order in which they were planned
 }
 
 func lanePK(c price.ConnectionID) string { return "lane#" + string(c) }

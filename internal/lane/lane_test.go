@@ -97,7 +97,7 @@ func TestAPriceThatNeverShowsEndsUnconfirmed(t *testing.T) {
 		if n := w.shop.calls[skus[1]]; n != 1 {
 			t.Errorf("an accepted price was sent %d times, want once", n)
 		}
-		rows, _, err := NewBatches(w.db, w.blobs).Report(t.Context(), seller, "bat_a", "")
+		rows, _, err := NewBatches(w.db, w.blobs).Report(t.Context(), seller, "bat_a", "", ReportPage, "")
 		if err != nil || rows[1].State != Unconfirmed || rows[1].Issue == "" {
 			t.Errorf("report row %+v, %v; want unconfirmed with what to do", rows[1], err)
 		}
@@ -381,7 +381,7 @@ func TestAnotherTenantsBatchIsNotFound(t *testing.T) {
 	if !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("got %v, want not found", err)
 	}
-	if _, _, err := NewBatches(w.db, w.blobs).Report(t.Context(), "t_somebodyelse", "bat_a", ""); !errors.Is(err, store.ErrNotFound) {
+	if _, _, err := NewBatches(w.db, w.blobs).Report(t.Context(), "t_somebodyelse", "bat_a", "", ReportPage, ""); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("got %v, want not found", err)
 	}
 }

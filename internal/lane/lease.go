@@ -15,7 +15,7 @@ import (
 const (
 	aOwner, aUntil, aRung, aParked = "owner", "until", "rung", "parked"
 	aSendTokens, aTokensAt, aRate  = "tokens", "tokensat", "rate"
-	aWaitUntil                     = "wait"
+	aWaitUntil, aWaitRung          = "wait", "waitrung"
 )
 
 // errLost says that the lease is gone: another worker drives the lane.
@@ -33,6 +33,8 @@ type lease struct {
 	until  time.Time
 	rung   int64 // rings seen when the work was last looked up
 	seats  seats // hold on the application's budget; goes to the next owner
+
+	sounding *sounding // to be kept with the next write of the lane item
 }
 
 // laneState is what the last owner left in the lane item.
@@ -43,9 +45,27 @@ type laneState struct {
 	rate     float64
 	parked   string
 	seats    seats
+	sounding sounding
 }
 
-// acquire takes the lane if nobody holds it, or fails with store.ErrConflict.
+// errNotDue says that the lane waits for a time that has yet to come.
+var errNotDue = errors.New("lane: not due yet")
+
+// earlyBy is how much before its time a waiting lane may be taken: a worker stays
+// with it that long anyway, and clocks differ. Waking a worker takes three SQS
+// requests, some three writes and a dozen reads, about the price of one second of
+// a function of 512 MB; 5 s here made small batches cost twice the Lambda time.
+const earlyBy = 2 * time.Second
+
+// laneDue reports whether there is something to do in a lane: its time has come, or
+// somebody rang since it was left. Before that, a doorbell that comes twice or
+// late opens nothing and rings for nothing; the lane's own one comes in time.
+func laneDue(it store.Item, now time.Time) bool {
+	return !it.Time(aWaitUntil).After(now.Add(earlyBy)) || it.Int(aWaitRung) != it.Int(aRung)
+}
+
+// acquire takes the lane if nobody holds it, or fails with store.ErrConflict, or
+// with errNotDue.
 // The fence is raised in the same write, so that from here on the old owner's
 // writes fail.
 func acquire(ctx context.Context, db store.DB, t tenant.ID, c price.ConnectionID, owner string, now time.Time, life time.Duration) (*lease, laneState, error) {
@@ -53,10 +73,13 @@ func acquire(ctx context.Context, db store.DB, t tenant.ID, c price.ConnectionID
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, laneState{}, err
 	}
+	if !laneDue(old, now) {
+		return nil, laneState{}, errNotDue
+	}
 	it, err := db.Update(ctx, t, store.Offers, laneKey(c), store.Update{
 		Set:    map[string]any{aOwner: owner, aUntil: store.Millis(now.Add(life))},
 		Add:    map[string]int64{aFence: 1},
-		Remove: []string{aTokensAt, aWaitUntil, aSeats},
+		Remove: []string{aTokensAt, aWaitUntil, aWaitRung, aSeats},
 		If: []store.Cond{
 			store.AnyOf(store.Missing(aUntil), store.Lt(aUntil, store.Millis(now))),
 			store.AnyOf(store.Missing(aFence), store.Eq(aFence, old.Int(aFence))),
@@ -68,6 +91,9 @@ func acquire(ctx context.Context, db store.DB, t tenant.ID, c price.ConnectionID
 	// The state was read before the fence was raised, and the condition on the
 	// fence proves that nobody drove the lane in between.
 	st := laneState{parked: it.Str(aParked)}
+	if err := unmarshal(old.Bytes(aRadar), &st.sounding); err != nil {
+		return nil, laneState{}, err
+	}
 	if _, ok := old.Attrs[aTokensAt]; ok {
 		st.clean, st.tokensAt = true, old.Time(aTokensAt)
 		st.tokens, st.rate = float64(old.Int(aSendTokens))/1000, float64(old.Int(aRate))/1000
@@ -86,9 +112,9 @@ func (l *lease) mine() []store.Cond {
 // renew extends the lease and reports how often the lane has been rung. A lost
 // lease is errLost.
 func (l *lease) renew(ctx context.Context, db store.DB, now time.Time, life time.Duration) (rung int64, err error) {
-	it, err := db.Update(ctx, l.tenant, store.Offers, laneKey(l.conn), store.Update{
-		Set: map[string]any{aUntil: store.Millis(now.Add(life))}, If: l.mine(),
-	})
+	up := store.Update{Set: map[string]any{aUntil: store.Millis(now.Add(life))}, If: l.mine()}
+	l.sounded(&up)
+	it, err := db.Update(ctx, l.tenant, store.Offers, laneKey(l.conn), up)
 	if errors.Is(err, store.ErrConflict) {
 		return 0, errLost
 	}
@@ -108,13 +134,14 @@ func (l *lease) release(ctx context.Context, db store.DB, p *pacer, now, waitUnt
 	up := store.Update{
 		Set: map[string]any{
 			aUntil: int64(0), aTokensAt: store.Millis(now),
-			aSendTokens: int64(p.tokens * 1000), aRate: int64(p.rate * 1000),
+			aSendTokens: int64(p.tokens * 1000), aRate: int64(p.stated * 1000),
 			aSeats: mustJSON(l.seats),
 		},
 		If: l.mine(),
 	}
+	l.sounded(&up)
 	if !waitUntil.IsZero() {
-		up.Set[aWaitUntil] = store.Millis(waitUntil)
+		up.Set[aWaitUntil], up.Set[aWaitRung] = store.Millis(waitUntil), l.rung
 	}
 	if parked != "" {
 		up.Set[aParked] = parked

@@ -63,6 +63,12 @@ func (d *driver) openNotices(ctx context.Context) error {
 	now := d.e.Clock.Now()
 	for _, it := range page.Items {
 		m, sku, ok := strings.Cut(strings.TrimPrefix(it.SK, noticePrefix), "#")
+		if m == feedNotice {
+			if err := d.hearOfFeed(ctx, sku, it.Int(aSeenTimes), now); err != nil {
+				return err
+			}
+			continue
+		}
 		key := price.OfferKey{Connection: d.lease.conn, Marketplace: price.MarketplaceID(m), SKU: price.SKU(sku)}
 		if !ok || have[key] {
 			continue

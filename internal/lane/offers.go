@@ -202,22 +202,59 @@ func (s *Offers) Offers(ctx context.Context, t tenant.ID, keys []price.OfferKey)
 	out := make(map[price.OfferKey]price.Offer, len(recs))
 	refused := map[string]bool{}
 	for k, r := range recs {
-		if r.staged != nil {
-			b := r.staged.Batch
-			if _, asked := refused[b]; !asked {
-				it, err := s.db.Get(ctx, t, store.Offers, batchKey(b))
-				if err != nil && !errors.Is(err, store.ErrNotFound) {
-					return nil, fmt.Errorf("lane: read batch: %w", err)
-				}
-				refused[b] = BatchState(it.Str(aBatchState)) == Refused
-			}
-			if refused[b] {
-				r.staged = nil
-			}
+		if err := s.dropRefused(ctx, t, &r, refused); err != nil {
+			return nil, err
 		}
 		out[k] = r.pending()
 	}
 	return out, nil
+}
+
+// dropRefused takes away what a refused batch left staged. refused holds what
+// was asked before.
+func (s *Offers) dropRefused(ctx context.Context, t tenant.ID, r *record, refused map[string]bool) error {
+	if r.staged == nil {
+		return nil
+	}
+	b := r.staged.Batch
+	if _, asked := refused[b]; !asked {
+		it, err := s.db.Get(ctx, t, store.Offers, batchKey(b))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("lane: read batch: %w", err)
+		}
+		refused[b] = BatchState(it.Str(aBatchState)) == Refused
+	}
+	if refused[b] {
+		r.staged = nil
+	}
+	return nil
+}
+
+// Current is one offer as it is at Amazon and as it will be.
+type Current struct {
+	price.Offer              // as last read from Amazon
+	Change      *Change      // the latest change, also one that is not sent yet; nil for none
+	Pending     price.Prices // once every pending change has come true
+}
+
+// Find returns one offer, or store.ErrNotFound.
+func (s *Offers) Find(ctx context.Context, t tenant.ID, k price.OfferKey) (Current, error) {
+	recs, err := s.records(ctx, t, []price.OfferKey{k})
+	if err != nil {
+		return Current{}, err
+	}
+	r, ok := recs[k]
+	if !ok {
+		return Current{}, store.ErrNotFound
+	}
+	if err := s.dropRefused(ctx, t, &r, map[string]bool{}); err != nil {
+		return Current{}, err
+	}
+	c := Current{Offer: r.Offer, Change: r.change, Pending: r.pending().Known}
+	if r.staged != nil {
+		c.Change = r.staged
+	}
+	return c, nil
 }
 
 func (s *Offers) records(ctx context.Context, t tenant.ID, keys []price.OfferKey) (map[price.OfferKey]record, error) {

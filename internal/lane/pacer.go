@@ -3,26 +3,29 @@ package lane
 import "time"
 
 // pacer is a token bucket that never asks for more than Amazon grants: it
-// refills rate tokens a second up to burst. It has no clock of its own.
+// refills rate tokens a second up to burst. It has no clock of its own. How it
+// gives way when Amazon grants less than it states is in pace.go.
 type pacer struct {
-	rate    float64 // tokens per second
+	rate    float64 // tokens per second: a share of what Amazon states
 	burst   float64
 	tokens  float64
 	at      time.Time // when tokens was right
 	blocked time.Time // nothing before this, after a 429
 	slots   slots     // this lane's part of the application's budget
+	pace
 }
 
 // newPacer starts with the given tokens: the burst after a rest, none when it
 // is not known what the budget's last user left.
 func newPacer(rate, burst, tokens float64, now time.Time) *pacer {
-	return &pacer{rate: rate, burst: burst, tokens: tokens, at: now}
+	return &pacer{rate: rate, burst: burst, tokens: tokens, at: now, pace: pace{stated: rate, share: 1}}
 }
 
 func (p *pacer) refill(now time.Time) {
 	if d := now.Sub(p.at); d > 0 {
 		p.tokens = min(p.burst, p.tokens+d.Seconds()*p.rate)
 		p.at = now
+		p.regain(d, now)
 	}
 }
 
@@ -48,7 +51,8 @@ func (p *pacer) take(now time.Time) {
 // of an operation is not stated in answers and stays.
 func (p *pacer) follow(rate float64) {
 	if rate > 0 {
-		p.rate = rate
+		p.stated = rate
+		p.rate = p.stated * p.share
 	}
 }
 

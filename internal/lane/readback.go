@@ -24,7 +24,7 @@ func (d *driver) launchRead(ctx context.Context, now time.Time) bool {
 	if d.inFlight >= d.cfg.InFlight || d.read.ready(now).After(now) {
 		return false
 	}
-	rows := d.dueRows(now)
+	rows := d.believable(d.dueRows(now), now)
 	if len(rows) == 0 {
 		return false
 	}
@@ -90,7 +90,9 @@ type sight struct {
 	met  bool
 	took time.Duration
 	gone bool // the offer no longer wants this row
-	err  error
+	// shown is what there is instead of what is wanted; nil when it is not known.
+	shown *price.Prices
+	err   error
 }
 
 // look records a row as observed when every field it wrote is as wanted in a
@@ -100,7 +102,7 @@ func (d *driver) look(ctx context.Context, r *row, l *amazon.Listing, begun time
 		return sight{}
 	}
 	if met, _ := r.Edit.Met(l.Prices); !met {
-		return sight{}
+		return sight{shown: &l.Prices}
 	}
 	s := sight{met: true, took: begun.Sub(r.first)}
 	ok, err := d.settle(ctx, r, verdict{state: Observed, read: &l.Prices, readAt: begun, took: s.took})
@@ -112,6 +114,9 @@ func (d *driver) look(ctx context.Context, r *row, l *amazon.Listing, begun time
 // comes next for a row that is not yet as wanted. What a read does not show was
 // not there when it was begun; its answer may be much later.
 func (d *driver) seen(ctx context.Context, r *row, s sight, begun, now time.Time) {
+	if s.shown != nil {
+		r.shown, r.shownAt = *s.shown, begun
+	}
 	switch {
 	case s.err != nil:
 		d.log.ErrorContext(ctx, "observation not recorded", "sku", string(r.SKU), "error", s.err.Error())
@@ -120,14 +125,21 @@ func (d *driver) seen(ctx context.Context, r *row, s sight, begun, now time.Time
 		r.set(Superseded)
 	case s.met:
 		d.stats.Observed++
-		if r.state == Accepted {
+		if r.state == Accepted && !r.fed && !r.met {
 			// A moving average, so that the first look comes when it is worth it.
 			d.visible += (s.took - d.visible) / 8
 			d.took(r.Marketplace, s.took)
 		}
 		r.set(Observed)
+		d.note(r)
+	case r.apart && r.state == Sent:
+		d.stepSeen(ctx, r, begun, now)
 	case r.state == Unknown && begun.Sub(r.notAfter) >= d.unknownFor(r.Marketplace) && r.lost <= 1:
 		// Had the lost send taken effect it would show by now: send once more.
+		r.w.again = append(r.w.again, r)
+	case r.met && !r.over:
+		// A feed wrote over it: it is wanted still, and sent once more.
+		r.over, r.state = true, Unknown
 		r.w.again = append(r.w.again, r)
 	case begun.Sub(r.first) >= d.cfg.ConfirmWithin:
 		d.giveUp(ctx, r)
@@ -140,8 +152,8 @@ func (d *driver) seen(ctx context.Context, r *row, s sight, begun, now time.Time
 
 // giveUp ends a row that was accepted, or perhaps sent, and never showed.
 func (d *driver) giveUp(ctx context.Context, r *row) {
-	ok, err := d.settle(ctx, r, verdict{state: Unconfirmed,
-		issue: "Amazon did not show this price within " + d.cfg.ConfirmWithin.String() + "; look at the listing in Seller Central, then apply it again"})
+	ok, err := d.settle(ctx, r, r.gaveUp(verdict{state: Unconfirmed,
+		issue: "Amazon did not show this price within " + d.cfg.ConfirmWithin.String() + "; look at the listing in Seller Central, then apply it again"}))
 	switch {
 	case err != nil:
 		d.log.ErrorContext(ctx, "outcome not recorded", "sku", string(r.SKU), "error", err.Error())
@@ -152,6 +164,7 @@ func (d *driver) giveUp(ctx context.Context, r *row) {
 		d.stats.Unconfirmed++
 		d.log.ErrorContext(ctx, "price unconfirmed", "alarm", "unconfirmed", "marketplace", string(r.Marketplace), "sku", string(r.SKU))
 		r.set(Unconfirmed)
+		d.note(r)
 	}
 }
 
@@ -162,6 +175,7 @@ func (d *driver) readFailed(ctx context.Context, rows []*row, now time.Time, err
 	switch out {
 	case amazon.RetryAfter:
 		d.stats.Throttled++
+		d.read.throttled(now)
 	case amazon.Reauthorise, amazon.Operator:
 		d.park(ctx, out, err)
 	case amazon.Retry, amazon.Unknown, amazon.Permanent:

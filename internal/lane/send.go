@@ -3,6 +3,8 @@ package lane
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +39,9 @@ func (d *driver) launchSend(ctx context.Context, now time.Time) (bool, error) {
 		}
 		if r := d.pick(w, now); r != nil {
 			d.send.take(now)
-			d.patch(ctx, r, now)
+			rows := d.company(r, now)
+			d.overtake(rows)
+			d.patch(ctx, rows, now)
 			return true, nil
 		}
 	}
@@ -57,6 +61,7 @@ func (d *driver) pick(w *work, now time.Time) *row {
 		case d.stops.blocks(d.lease.conn, r.Marketplace, w.j.Batch):
 			w.holdBack(r)
 		case now.Add(minSend).After(r.notAfter):
+			w.unsent(r)
 			w.again = append(w.again, r)
 		default:
 			picked = r
@@ -72,9 +77,15 @@ func (d *driver) pick(w *work, now time.Time) *row {
 // Crash points: before the journal write nothing was announced and nothing may
 // be sent; after it the next owner finds the intents and reads back first.
 func (d *driver) announce(ctx context.Context, w *work) error {
-	rows := w.again
-	w.again = nil
-	fresh := min(intentsPerWrite-int64(len(rows)), w.j.Rows-w.j.High, d.cfg.Window-(w.j.High-w.j.Low))
+	// One write has room for so many; others are announced with the next one.
+	most := d.group()
+	n := min(len(w.again), most)
+	rows := slices.Clone(w.again[:n])
+	w.again = slices.Delete(w.again, 0, n)
+	fresh := min(int64(most-n), w.j.Rows-w.j.High, d.cfg.Window-(w.j.High-w.j.Low))
+	if w.j.Route.Kind == ByFeed {
+		fresh = 0
+	}
 	for fresh > 0 {
 		more, err := d.load(ctx, w, w.j.High, fresh)
 		if err != nil {
@@ -89,6 +100,9 @@ func (d *driver) announce(ctx context.Context, w *work) error {
 	}
 	recs, err := d.records(ctx, rows)
 	if err != nil {
+		return err
+	}
+	if err := d.freshGuards(ctx); err != nil {
 		return err
 	}
 	now := d.e.Clock.Now()
@@ -111,7 +125,7 @@ func (d *driver) announce(ctx context.Context, w *work) error {
 		sendable = append(sendable, r)
 		w.j.Intents = withoutRow(w.j.Intents, r.index)
 		w.j.Intents = append(w.j.Intents, Intent{Row: r.index, N: r.N, Marketplace: r.Marketplace, SKU: r.SKU,
-			Attempt: r.attempt, NotAfter: notAfter.UnixMilli()})
+			Attempt: r.attempt, NotAfter: notAfter.UnixMilli(), Over: r.over, Apart: r.apart})
 	}
 	if err := d.writeJournal(ctx, w, now); err != nil {
 		return err
@@ -171,6 +185,7 @@ func (d *driver) admit(ctx context.Context, r *row, rec record, now time.Time) (
 	}
 	if ok {
 		r.set(Held)
+		d.note(r)
 	} else {
 		r.set(Superseded)
 	}
@@ -191,54 +206,100 @@ func (d *driver) counts(ctx context.Context, batch string) (bool, error) {
 	return d.committed[batch], nil
 }
 
-// patch sends one row. The deadline of the request is the intent's notAfter at
-// the latest, so that no request is on the wire after the time at which another
-// owner may act on this row.
-func (d *driver) patch(ctx context.Context, r *row, now time.Time) {
-	d.busy[r.key] = now.Add(wire)
+// patch sends rows of one SKU in one request: one row, or one for each of several
+// marketplaces. The deadline of the request is the intents' notAfter at the
+// latest, so that no request is on the wire after the time at which another owner
+// may act on these rows.
+func (d *driver) patch(ctx context.Context, rows []*row, now time.Time) {
+	r := rows[0]
+	deadline := now.Add(d.cfg.SendDeadline)
+	for _, r := range rows {
+		d.busy[r.key] = now.Add(wire)
+		deadline = earlier(deadline, r.notAfter)
+	}
 	d.inFlight++
-	d.stats.Sent++
-	deadline := earlier(r.notAfter, now.Add(d.cfg.SendDeadline))
+	d.stats.Sent += int64(len(rows))
+	r.w.j.Last = now.UnixMilli()
+	call := d.radar.begin(now)
 	d.flight.Go(func() func() {
 		// The slice may end while the call is open; its answer is still wanted.
 		sctx, cancel := clock.WithDeadline(context.WithoutCancel(ctx), d.e.Clock, deadline)
 		// The kill switches are read before every single request.
-		stops, err := Stops{DB: d.e.DB}.List(sctx, d.lease.tenant)
-		if err != nil || standing(stops).blocks(d.lease.conn, r.Marketplace, r.w.j.Batch) {
+		stops, err := Stops{DB: d.e.DB}.read(sctx, d.lease.tenant)
+		if err != nil || slices.ContainsFunc(rows, d.blockedBy(stops)) {
 			cancel()
-			return func() { d.notSent(ctx, r, stops, err) }
+			return func() {
+				d.radar.forget(call)
+				d.notSent(ctx, rows, stops, err)
+			}
 		}
-		sub, err := d.e.Listings.Patch(sctx, d.account, amazon.Patch{
-			Marketplace: r.Marketplace, SKU: r.SKU, ProductType: r.kind, Edit: r.Edit,
-		})
+		sub, err := d.e.Listings.Patch(sctx, d.account, patchOf(rows))
 		cancel()
 		v, out := judge(sub, err)
-		ok := true
-		var werr error
-		if v.state != "" {
-			ok, werr = d.settle(context.WithoutCancel(ctx), r, v)
+		apart := len(rows) > 1 && v.state == Rejected
+		step := noStep
+		if len(rows) == 1 {
+			v, step = r.stepped(sub, v)
+		}
+		done := make([]settled, len(rows))
+		for i, r := range rows {
+			if done[i].ok = true; v.state != "" && !apart {
+				done[i].ok, done[i].err = d.settle(context.WithoutCancel(ctx), r, v)
+			}
 		}
 		return func() {
 			d.obey(stops)
-			d.answered(ctx, r, sub.Call, v, out, err, ok, werr)
+			dealt := 0
+			if v.state != "" && !apart && step == noStep {
+				dealt = len(rows)
+			}
+			began, ended := d.radar.end(call, d.e.Clock.Now(), dealt, d.send.pace, d.cfg.Burst, out, err)
+			d.told(ctx, began, ended)
+			if apart {
+				d.sendApart(rows, sub.Call)
+				return
+			}
+			if step != noStep {
+				d.answeredStep(r, sub.Call, step)
+				return
+			}
+			for i, r := range rows {
+				d.answered(ctx, r, sub.Call, v, out, err, done[i].ok, done[i].err)
+			}
 		}
 	})
 }
 
-// notSent takes back a row that a stop forbade at the last moment, or for which
-// the stops could not be read.
-func (d *driver) notSent(ctx context.Context, r *row, stops []Stop, err error) {
-	delete(d.busy, r.key)
-	d.stats.Sent--
+// settled says how writing an outcome went.
+type settled struct {
+	ok  bool // the offer still wanted the row
+	err error
+}
+
+// blockedBy tells whether a row is stopped.
+func (d *driver) blockedBy(stops standing) func(*row) bool {
+	return func(r *row) bool { return stops.blocks(d.lease.conn, r.Marketplace, r.w.j.Batch) }
+}
+
+// notSent takes back rows one of which a stop forbade at the last moment, or for
+// which the stops could not be read.
+func (d *driver) notSent(ctx context.Context, rows []*row, stops []Stop, err error) {
+	d.stats.Sent -= int64(len(rows))
+	now := d.e.Clock.Now()
 	if err != nil {
 		d.log.ErrorContext(ctx, "stops cannot be read, nothing is sent", "error", err.Error())
-		r.w.ready = append([]*row{r}, r.w.ready...)
-		now := d.e.Clock.Now()
 		d.send.block(now, now.Add(time.Second))
-		return
+	} else {
+		d.obey(stops)
 	}
-	d.obey(stops)
-	r.w.holdBack(r)
+	blocked := d.blockedBy(stops)
+	for _, r := range rows {
+		if delete(d.busy, r.key); err == nil && blocked(r) {
+			r.w.holdBack(r)
+		} else {
+			r.w.ready = append([]*row{r}, r.w.ready...)
+		}
+	}
 }
 
 // judge turns Amazon's answer into the verdict to write. No verdict state means
@@ -281,6 +342,7 @@ func (d *driver) answered(ctx context.Context, r *row, call amazon.Call, v verdi
 		d.stats.Accepted++
 		r.staged = false
 		r.set(Accepted)
+		d.noteAnswer(r, "")
 		r.first, r.sentAt = now, now
 		d.await(r, now.Add(d.visible))
 	case v.state == Unknown:
@@ -288,6 +350,7 @@ func (d *driver) answered(ctx context.Context, r *row, call amazon.Call, v verdi
 		d.unanswered(r, now)
 	case v.state != "":
 		r.set(v.state)
+		d.noteAnswer(r, v.issue)
 	default:
 		d.postpone(ctx, r, now, out, err)
 	}
@@ -309,6 +372,7 @@ func (d *driver) postpone(ctx context.Context, r *row, now time.Time, out amazon
 	switch out {
 	case amazon.RetryAfter:
 		d.stats.Throttled++
+		d.send.throttled(now)
 		d.send.block(now, now.Add(d.backOff(err)))
 	case amazon.Reauthorise, amazon.Operator:
 		d.park(ctx, out, err)
@@ -330,7 +394,9 @@ func (d *driver) park(ctx context.Context, out amazon.Outcome, err error) {
 		stop := Stop{Scope: ScopeGlobal, Actor: system, Reason: "Amazon refuses our credentials: " + publicText(err), Since: d.e.Clock.Now()}
 		serr := Stops{DB: d.e.DB, Bell: d.e.Bell}.Set(context.WithoutCancel(ctx), store.Directory, stop)
 		if serr != nil {
-			d.parked = "our credentials at Amazon are refused"
+			// The lane must not park for this: nobody but its seller could free it.
+			// It is left, and whoever takes it next is refused again and tries again.
+			d.fatal = fmt.Errorf("lane: stop everything: %w", serr)
 			return
 		}
 		d.obey(append(d.stops, stop))

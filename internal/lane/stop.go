@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,8 @@ type Stop struct {
 	Actor  string
 	Reason string
 	Since  time.Time
+
+	calls int64 // of what is no stop but a call, see urgent.go
 }
 
 // Name names the stop within its tenant, e.g. "tenant" or "marketplace.A1PA6795UKMFR9".
@@ -113,6 +116,7 @@ func (s Stops) Set(ctx context.Context, t tenant.ID, stop Stop) error {
 	if err != nil {
 		return fmt.Errorf("lane: set stop: %w", err)
 	}
+	s.wakeFeeds(ctx, t, stop)
 	return nil
 }
 
@@ -147,6 +151,12 @@ func (s Stops) Lift(ctx context.Context, t tenant.ID, actor string, stop Stop) e
 
 // List returns the stops that stand for the tenant, a global one included.
 func (s Stops) List(ctx context.Context, t tenant.ID) ([]Stop, error) {
+	all, err := s.read(ctx, t)
+	return slices.DeleteFunc(all, func(x Stop) bool { return x.Scope == scopeCall }), err
+}
+
+// read returns the stops that stand, and the calls for urgent work.
+func (s Stops) read(ctx context.Context, t tenant.ID) ([]Stop, error) {
 	var out []Stop
 	it, err := s.DB.Get(ctx, store.Directory, store.Offers, store.Key{PK: stopPK, SK: string(ScopeGlobal)})
 	switch {
@@ -170,7 +180,7 @@ func (s Stops) List(ctx context.Context, t tenant.ID) ([]Stop, error) {
 
 func decodeStop(it store.Item) Stop {
 	scope, id, _ := strings.Cut(it.SK, ".")
-	return Stop{Scope: Scope(scope), ID: id, Actor: it.Str(aBy), Reason: it.Str(aReason), Since: it.Time(aSince)}
+	return Stop{Scope: Scope(scope), ID: id, Actor: it.Str(aBy), Reason: it.Str(aReason), Since: it.Time(aSince), calls: it.Int(aCalls)}
 }
 
 // standing are the stops as a lane last saw them.
@@ -200,14 +210,24 @@ func (s standing) blocks(c price.ConnectionID, m price.MarketplaceID, batch stri
 	return false
 }
 
+// pauses reports whether the batch itself is stopped.
+func (s standing) pauses(batch string) bool {
+	return slices.ContainsFunc(s, func(x Stop) bool { return x.Scope == ScopeBatch && x.ID == batch })
+}
+
 // halted reports whether the whole batch is stopped.
 func (d *driver) halted(w *work) bool { return d.stops.blocks(d.lease.conn, "", w.j.Batch) }
 
 // obey takes over the stops as they were just read. Rows that were held back by
 // one that is gone are announced again.
-func (d *driver) obey(stops standing) {
+func (d *driver) obey(read standing) {
+	stops := d.listen(read)
+	was := d.stops
 	d.stops = stops
 	for _, w := range d.works {
+		if was.pauses(w.j.Batch) && !stops.pauses(w.j.Batch) {
+			w.freshTally()
+		}
 		kept := w.stopped[:0]
 		for _, r := range w.stopped {
 			if stops.blocks(d.lease.conn, r.Marketplace, w.j.Batch) {
@@ -229,6 +249,9 @@ func (w *work) holdBack(r *row) {
 
 // stopEvents are the ledger events of a stop.
 func stopEvents(r store.Record) []ledger.Event {
+	if isCall(r.Key) {
+		return nil
+	}
 	was := r.Old != nil && r.Old.Int(aLifted) == 0
 	is := r.New.Int(aLifted) == 0
 	if was == is {

@@ -23,7 +23,7 @@ type Undo struct {
 func (s *Batches) Undo(ctx context.Context, t tenant.ID, id string) ([]Undo, error) {
 	var out []Undo
 	for after := ""; ; {
-		rows, next, err := s.Report(ctx, t, id, after)
+		rows, next, err := s.Report(ctx, t, id, after, ReportPage, "")
 		if err != nil {
 			return nil, err
 		}

@@ -24,6 +24,9 @@ type work struct {
 	loaded  []Row
 	dirty   bool
 	written time.Time
+
+	inFeed   map[int64]fed // rows that belong to a feed which is not settled
+	feedRows map[int]int64 // how many those are, by feed
 }
 
 // row is one change under way.
@@ -43,6 +46,15 @@ type row struct {
 	readAt   time.Time // when the next read-back is due; zero while none is
 	waits    int       // counts the times it was given
 	first    time.Time // first acceptance or first loss of an answer
+	fed      bool      // went by feed, or met one: how long it took tells nothing
+	met      bool      // a feed was under way when it was seen: it must be seen again
+	over     bool      // sent again because a feed wrote over it
+	alone    bool      // Amazon refused it together with other marketplaces
+
+	apart   bool         // goes in steps, see widen.go
+	left    int          // steps left when one was accepted, 0 when none is awaited
+	shown   price.Prices // what the listing showed last
+	shownAt time.Time    // when that read was begun; zero before the first one
 }
 
 // openWork fences the journal of a batch, so that a worker who still believes
@@ -63,6 +75,9 @@ func (d *driver) openWork(ctx context.Context, batch string) (*work, error) {
 		return nil, err
 	}
 	w := &work{j: j, rows: map[int64]*row{}, chunk: -1, written: d.e.Clock.Now()}
+	if err := d.reopenFeeds(ctx, w); err != nil {
+		return nil, err
+	}
 	return w, d.recover(ctx, w)
 }
 
@@ -76,7 +91,15 @@ func (d *driver) recover(ctx context.Context, w *work) error {
 	}
 	now := d.e.Clock.Now()
 	for from := w.j.Low; from < w.j.High; {
-		rows, err := d.load(ctx, w, from, w.j.High-from)
+		if _, in := w.inFeed[from]; in {
+			from++
+			continue
+		}
+		to := from + 1
+		for _, in := w.inFeed[to]; to < w.j.High && !in; _, in = w.inFeed[to] {
+			to++
+		}
+		rows, err := d.load(ctx, w, from, to-from)
 		if err != nil {
 			return err
 		}
@@ -85,41 +108,55 @@ func (d *driver) recover(ctx context.Context, w *work) error {
 			return err
 		}
 		for _, r := range rows {
-			rec := recs[r.key]
-			c, staged := rec.wants(w.j.Batch, r.N)
-			r.staged, r.old = staged, rec.Known
-			i := announced[r.index]
-			sent := i.NotAfter != 0
-			r.attempt, r.notAfter = i.Attempt, i.notAfter()
-			switch {
-			case c == nil:
-				r.state = Superseded
-			case c.State.Terminal():
-				r.state = c.State
-			case c.State == Accepted:
-				r.state, r.first, r.sentAt = Accepted, c.At, c.At
-				d.await(r, later(c.At.Add(d.visible), now))
-			case sent || c.State == Unknown:
-				r.first, r.sentAt = now, now
-				d.await(r, later(r.notAfter, now))
-				d.busy[r.key] = r.notAfter
-				if c.State != Unknown {
-					v := verdict{state: Unknown, issue: "the worker that sent it stopped before Amazon's answer was recorded"}
-					if _, err := d.settle(ctx, r, v); err != nil {
-						return err
-					}
-					r.staged = false
-				}
-				r.state = Unknown
-			default: // announced rows only are below High; be safe about a row that is not
-				r.state = Sent
-				w.again = append(w.again, r)
+			if err := d.revive(ctx, r, recs[r.key], announced[r.index], now); err != nil {
+				return err
 			}
 			w.rows[r.index] = r
 		}
 		from += int64(len(rows))
 	}
 	w.dirty = true
+	return nil
+}
+
+// revive takes up one row as its offer item and its intent have it.
+func (d *driver) revive(ctx context.Context, r *row, rec record, i Intent, now time.Time) error {
+	c, staged := rec.wants(r.w.j.Batch, r.N)
+	r.staged, r.old = staged, rec.Known
+	sent := i.NotAfter != 0
+	r.attempt, r.notAfter = i.Attempt, i.notAfter()
+	r.apart, r.shown = i.Apart, rec.Known
+	switch {
+	case c == nil:
+		r.state = Superseded
+	case c.State.Terminal():
+		r.state = c.State
+	case c.State == Accepted && (!sent || !i.Over):
+		r.state, r.first, r.sentAt = Accepted, c.At, c.At
+		d.await(r, later(c.At.Add(d.visible), now))
+	case d.reviveStep(r, i, now):
+	case sent || c.State == Unknown:
+		if !sent {
+			r.notAfter = c.At // of a feed, which had ended when this was written
+		}
+		r.first, r.sentAt = now, now
+		d.await(r, later(r.notAfter, now))
+		d.busy[r.key] = r.notAfter
+		if c.State == Desired {
+			v := verdict{state: Unknown, issue: "the worker that sent it stopped before Amazon's answer was recorded"}
+			if _, err := d.settle(ctx, r, v); err != nil {
+				return err
+			}
+			r.staged = false
+		}
+		r.state = Unknown
+	case r.apart: // not sent, but what shows says which step is next
+		r.state, r.first, r.sentAt = Unknown, now, now
+		d.await(r, now)
+	default: // announced rows only are below High; be safe about a row that is not
+		r.state = Sent
+		r.w.again = append(r.w.again, r)
+	}
 	return nil
 }
 
@@ -168,7 +205,7 @@ func (d *driver) insert(w *work) {
 
 // hasMore reports whether the batch has rows to announce.
 func (w *work) hasMore(window int64) bool {
-	return len(w.again) > 0 || (w.j.High < w.j.Rows && w.j.High-w.j.Low < window)
+	return len(w.again) > 0 || (w.j.Route.Kind != ByFeed && w.j.High < w.j.Rows && w.j.High-w.j.Low < window)
 }
 
 // sendable returns from when a row of the batch may be sent, Amazon's budget
@@ -208,6 +245,8 @@ func (w *work) withdraw() {
 	for _, r := range w.ready {
 		w.unsent(r)
 	}
+	// A worker that was rung while leaving stays, and has to announce them anew.
+	w.again, w.ready = append(w.again, w.ready...), nil
 }
 
 func (w *work) unsent(r *row) {
@@ -235,6 +274,13 @@ func (w *work) counts() Counts {
 	for _, r := range w.rows {
 		c[r.state]++
 	}
+	for n, rows := range w.feedRows {
+		if f := w.j.feedAt(n); f.State == feedPlanned {
+			c[Desired] += rows
+		} else {
+			c[Sent] += rows
+		}
+	}
 	if n := w.j.Rows - w.j.High; n > 0 {
 		c[Desired] += n
 	}
@@ -244,7 +290,7 @@ func (w *work) counts() Counts {
 // writeJournal writes cursor, counts and open intents. Only the lane's owner
 // can: the fence on the item must not be newer than the lease's.
 func (d *driver) writeJournal(ctx context.Context, w *work, now time.Time) error {
-	w.j.Counts = w.counts()
+	w.j.Counts, w.j.At, w.j.Stopped = w.counts(), now.UnixMilli(), int64(len(w.stopped))
 	w.j.Intents = slices.DeleteFunc(w.j.Intents, func(i Intent) bool {
 		r, ok := w.rows[i.Row]
 		// An intent stays until its row has an outcome in the offer item.
@@ -269,7 +315,8 @@ func (d *driver) writeJournal(ctx context.Context, w *work, now time.Time) error
 func (d *driver) finish(ctx context.Context, w *work) error {
 	t := d.lease.tenant
 	it, err := d.e.DB.Update(ctx, t, store.Offers, batchKey(w.j.Batch), store.Update{
-		Set: map[string]any{doneAttr(d.lease.conn): mustJSON(w.counts())}, If: []store.Cond{store.Exists()},
+		Set: map[string]any{doneAttr(d.lease.conn): mustJSON(w.counts()), routeAttr(d.lease.conn): mustJSON(routed{w.j.Route, w.j.Feeds})},
+		If:  []store.Cond{store.Exists()},
 	})
 	if err != nil {
 		return fmt.Errorf("lane: finish batch: %w", err)

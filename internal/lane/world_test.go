@@ -51,10 +51,13 @@ type shop struct {
 	tokens   float64
 	refilled time.Time
 	refused  int
-	latency  time.Duration
-	token    time.Duration // how long the access token takes that all calls need
-	tokenAt  time.Time
-	visible  time.Duration
+	// unmetered lifts the budget, for tests with several sellers.
+	unmetered bool
+	foreign   float64 // calls per second that somebody else makes on the same budget
+	latency   time.Duration
+	token     time.Duration // how long the access token takes that all calls need
+	tokenAt   time.Time
+	visible   time.Duration
 	// script answers instead of the shop for a SKU; nil goes on normally.
 	script func(p amazon.Patch, n int) (effect bool, err error)
 	calls  map[price.SKU]int
@@ -66,8 +69,11 @@ type shelf struct {
 }
 
 func (s *shop) admit(now time.Time) bool {
-	s.tokens = min(5, s.tokens+now.Sub(s.refilled).Seconds()*5)
+	s.tokens = max(0, min(5, s.tokens+now.Sub(s.refilled).Seconds()*(5-s.foreign)))
 	s.refilled = now
+	if s.unmetered {
+		return true
+	}
 	if s.tokens < 1 {
 		s.refused++
 		return false

@@ -45,11 +45,18 @@ const (
 	ChangeHeld        Type = "change.held"
 	ChangeRefused     Type = "change.refused"
 
+	FeedSent    Type = "feed.sent"
+	FeedEscaped Type = "feed.escaped"
+	FeedEnded   Type = "feed.ended"
+
 	StopSet    Type = "stop.set"
 	StopLifted Type = "stop.lifted"
 
 	LaneParked  Type = "lane.parked"
 	LaneResumed Type = "lane.resumed"
+
+	QuotaSuspected Type = "quota.suspected" // something else seems to use a seller's quota at Amazon
+	QuotaCleared   Type = "quota.cleared"
 
 	ConnectionStarted     Type = "connection.started"
 	ConnectionAuthorised  Type = "connection.authorised"
@@ -84,7 +91,8 @@ func Types() []Type {
 		PlanCreated, BatchCreated, BatchActivated, BatchRefused, BatchCompleted,
 		ChangeDesired, ChangeSent, ChangeAccepted, ChangeObserved, ChangeRejected, ChangeUnknown,
 		ChangeUnconfirmed, ChangeSuperseded, ChangeHeld, ChangeRefused,
-		StopSet, StopLifted, LaneParked, LaneResumed,
+		FeedSent, FeedEscaped, FeedEnded,
+		StopSet, StopLifted, LaneParked, LaneResumed, QuotaSuspected, QuotaCleared,
 		ConnectionStarted, ConnectionAuthorised, ConnectionReauthorise, ConnectionClosed,
 		ImportStarted, ImportCompleted, ImportFailed,
 		ExportRequested, ExportCompleted, ExportFailed,

@@ -56,10 +56,23 @@ func build(ctx context.Context, in Input, offers Lookup, put func(name string, b
 }
 
 func (in Input) source() (source, error) {
-	if in.Restore != nil {
+	switch {
+	case in.Restore != nil:
 		return restores(in.Restore), nil
+	case in.Correction != nil:
+		return correction(*in.Correction), nil
 	}
 	return pricefile.Open(in.Content, in.Marketplace)
+}
+
+func (in Input) origin() Origin {
+	switch {
+	case in.Restore != nil:
+		return OfRollback
+	case in.Correction != nil:
+		return OfCorrection
+	}
+	return OfFile
 }
 
 func (in Input) check() error {
@@ -188,7 +201,7 @@ func (b *builder) finish() (Header, string, error) {
 	created := b.in.Now.UTC().Truncate(time.Millisecond)
 	h := Header{
 		ID: b.in.ID, Tenant: b.in.Tenant, Actor: b.in.Actor, File: b.in.File, Created: created, Expires: created.Add(Lifetime),
-		Policy: b.in.Policy, Guards: b.in.Guards, Mapping: b.file.Layout(), Segments: b.segments.hashes, Lanes: []Lane{},
+		Policy: b.in.Policy, Guards: b.in.Guards, Origin: b.in.origin(), Mapping: b.file.Layout(), Segments: b.segments.hashes, Lanes: []Lane{},
 		Summary: Summary{Counts: b.total, AtRisk: []price.Money{}, Marketplaces: []MarketplaceCounts{}},
 	}
 	most := int64(0)

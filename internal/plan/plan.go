@@ -40,6 +40,16 @@ const (
 	Visibility = 10 * time.Minute
 )
 
+// Origin says what a plan was made of, when that is not a file.
+type Origin string
+
+// The origins.
+const (
+	OfFile       Origin = ""
+	OfRollback   Origin = "rollback"   // takes a batch back
+	OfCorrection Origin = "correction" // one offer, by hand
+)
+
 // Lookup finds what is known about offers.
 type Lookup interface {
 	// Offers returns the offers that exist among keys; missing ones are not in
@@ -55,7 +65,9 @@ type Input struct {
 	File    string // the name that the seller gave the file
 	Content []byte
 	// Restore makes the plan of a rollback, in place of Content.
-	Restore     []Restore
+	Restore []Restore
+	// Correction makes the plan of one offer's correction, in place of Content.
+	Correction  *Correction
 	Marketplace price.MarketplaceID // for rows that name none, "" for none
 	Policy      Policy
 	Guards      price.Guards
@@ -195,6 +207,7 @@ type Header struct {
 	Lanes    []Lane           `json:"lanes"`    // sorted by connection
 	// Blocked says why the plan cannot be applied, "" when it can.
 	Blocked string `json:"blocked,omitempty"`
+	Origin  Origin `json:"origin,omitempty"`
 }
 
 // Plan is a plan that was made and is not stored.

@@ -38,6 +38,10 @@ type envelope struct {
 // finds it; acknowledging it would lose it.
 var ErrMalformed = errors.New("runtime: malformed message")
 
+// errNotMade is the error of a message until it was handled: what a crew leaves
+// out comes back.
+var errNotMade = errors.New("runtime: the message was not handled")
+
 // Decode reads the message's JSON body into v; a body that does not fit is
 // ErrMalformed.
 func (m Message) Decode(v any) error {
@@ -56,14 +60,32 @@ func (m Message) Decode(v any) error {
 // same (all come back), but only a failed invocation counts as an error on the
 // function's dashboard and makes Lambda slow its polling down, which is right
 // when nothing works.
-func (a *App) SQS(h func(context.Context, Message) error) Handler {
+func (a *App) SQS(h func(context.Context, Message) error) Handler { return a.SQSCrew(h, together) }
+
+// Crew makes the calls of one invocation, one for each message: all of them, at
+// the same time. The invocation ends when it returns, so that it may do other
+// work beside them. A call never panics.
+type Crew func(ctx context.Context, calls []func())
+
+// together is the Crew that does nothing else.
+func together(_ context.Context, calls []func()) {
+	var wg sync.WaitGroup
+	for _, call := range calls {
+		wg.Go(call)
+	}
+	wg.Wait()
+}
+
+// SQSCrew is SQS with a crew.
+func (a *App) SQSCrew(h func(context.Context, Message) error, crew Crew) Handler {
 	return JSON(func(ctx context.Context, ev events.SQSEvent) (events.SQSEventResponse, error) {
 		errs := make([]error, len(ev.Records))
-		var wg sync.WaitGroup
+		calls := make([]func(), len(ev.Records))
 		for i, rec := range ev.Records {
-			wg.Go(func() { errs[i] = a.message(ctx, rec, h) })
+			errs[i] = errNotMade
+			calls[i] = func() { errs[i] = a.message(ctx, rec, h) }
 		}
-		wg.Wait()
+		crew(ctx, calls)
 		// Never nil: a null list is read as total failure by some pollers.
 		out := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 		for i, err := range errs {

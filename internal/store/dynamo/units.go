@@ -19,8 +19,8 @@ func newMeter() *meter { return &meter{units: map[store.Table]store.Units{}} }
 
 // Units is what the calls so far cost in the given tables, or in all; zero
 // without CountUnits. It is what DynamoDB reports, except for writes that failed
-// their condition, of which it does not: they are reckoned from the item that
-// stood in the way, and in a transaction one unit, twice, where that is unknown.
+// their condition, of which it does not: they are reckoned from the write and the
+// item that stood in the way, as if there were none where that is unknown.
 func (db *DB) Units(tables ...store.Table) store.Units {
 	if len(tables) == 0 {
 		tables = store.Tables()
@@ -81,7 +81,7 @@ func (m *meter) transacted(names map[store.Table]string, used []types.ConsumedCa
 func (m *meter) failed(w store.Write, err error) {
 	var c *store.ConflictError
 	if errors.As(err, &c) {
-		m.add(w.Table, store.Units{Write: old(w, c.Current)})
+		m.add(w.Table, store.Units{Write: w.WriteUnits(c.Current)})
 	}
 }
 
@@ -91,17 +91,10 @@ func (m *meter) cancelled(writes []store.Write, err error) {
 		return
 	}
 	for i, w := range writes {
-		units := int64(1)
+		var current *store.Item
 		if i == c.Write {
-			units = old(w, c.Current)
+			current = c.Current
 		}
-		m.add(w.Table, store.Units{Write: 2 * units})
+		m.add(w.Table, store.Units{Write: 2 * w.WriteUnits(current)})
 	}
-}
-
-func old(w store.Write, current *store.Item) int64 {
-	if current == nil {
-		return 1
-	}
-	return store.WriteUnits(store.Size(w.Tenant, *current))
 }

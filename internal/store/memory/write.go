@@ -43,7 +43,7 @@ func (db *DB) apply(kind OpKind, writes []store.Write) (*row, error) {
 	defer lock(targets)()
 
 	err := plan(targets)
-	charge(kind, targets, err != nil)
+	charge(kind, targets)
 	if err != nil {
 		return nil, err
 	}
@@ -76,23 +76,24 @@ func lock(targets []target) (unlock func()) {
 	}
 }
 
-// plan works out the new rows, or why there are none.
+// plan works out the new rows, and why they must not be.
 func plan(targets []target) error {
 	var conflict, impossible error
 	for i := range targets {
 		w := &targets[i]
 		w.old = w.shard.parts[w.part].get(w.On().SK)
+		held := holdAll(w.old, w.Conditions())
+		if !held && conflict == nil {
+			conflict = w.conflict(i)
+		}
 		switch {
-		case !holdAll(w.old, w.Conditions()):
-			if conflict == nil {
-				conflict = w.conflict(i)
-			}
 		case w.Put != nil:
 			w.new = newRow(w.Write)
 		case w.Update != nil:
 			var err error
-			w.new, err = w.old.updated(w.Write)
-			impossible = cmp.Or(impossible, err)
+			if w.new, err = w.old.updated(w.Write); held {
+				impossible = cmp.Or(impossible, err)
+			}
 		case w.Check:
 			w.new = w.old
 		}
@@ -109,16 +110,12 @@ func (w *target) conflict(i int) error {
 	return e
 }
 
-// charge counts what DynamoDB would: the larger of an item's sizes before and
-// after, the old one when the write fails, all of it twice in a transaction.
-func charge(kind OpKind, targets []target, failed bool) {
+// charge counts what DynamoDB would, whether the write fails or not: the larger
+// of an item's sizes before and after, all of it twice in a transaction.
+func charge(kind OpKind, targets []target) {
 	for i := range targets {
 		w := &targets[i]
-		size := w.old.bytes()
-		if !failed {
-			size = max(size, w.new.bytes())
-		}
-		units := store.WriteUnits(size)
+		units := store.WriteUnits(max(w.old.bytes(), w.new.bytes()))
 		if kind == Transact {
 			units *= 2
 		}

@@ -60,6 +60,7 @@ func undisturbed(t *testing.T, r *rig) {
 	t.Run("TheMainJobEndsWithBooksThatBalance", func(t *testing.T) { mainJob(t, r) })
 	t.Run("APriceThatAmazonDropsFailsTheDemoAndIsNamed", func(t *testing.T) { droppedPrice(t, r) })
 	t.Run("AFileOfBadRowsChangesNothingAtAmazon", func(t *testing.T) { badRows(t, r) })
+	t.Run("ACorrectionTakesThePlaceOfAPriceUnderWay", func(t *testing.T) { correctedPrice(t, r) })
 	t.Run("TheScheduleFindsWorkWhoseDoorbellWasLost", func(t *testing.T) { lost.isFound(t) })
 	r.amazon.isPleased(t)
 }

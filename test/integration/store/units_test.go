@@ -66,8 +66,15 @@ func compareUnits(t *testing.T, cfg aws.Config, differs map[string]store.Units) 
 		}, store.Units{Write: 6}},
 		{"a get of 5 KB", func(db store.DB) error { _, err := db.Get(ctx, id, store.Offers, k("s")); return err }, store.Units{Read: 2}},
 		{"a get of nothing", func(db store.DB) error { _, err := db.Get(ctx, id, store.Offers, k("none")); return err }, store.Units{Read: 1}},
-		{"a failed condition", func(db store.DB) error { return db.Put(ctx, id, store.Offers, kb("s", 9), store.Absent()) }, store.Units{Write: 6}},
-		{"a failed condition on nothing", func(db store.DB) error { return db.Put(ctx, id, store.Offers, kb("none", 9), store.Exists()) }, store.Units{Write: 1}},
+		{"a failed condition", func(db store.DB) error { return db.Put(ctx, id, store.Offers, kb("s", 9), store.Absent()) }, store.Units{Write: 10}},
+		{"a failed condition on nothing", func(db store.DB) error { return db.Put(ctx, id, store.Offers, kb("none", 9), store.Exists()) }, store.Units{Write: 10}},
+		{"a failed update", func(db store.DB) error {
+			_, err := db.Update(ctx, id, store.Offers, k("s"), store.Update{
+				Set: map[string]any{"b": make([]byte, 7<<10)}, Add: map[string]int64{"more": 5}, Remove: []string{"n"}, If: []store.Cond{store.Missing("n")},
+			})
+			return err
+		}, store.Units{Write: 8}},
+		{"a failed delete", func(db store.DB) error { return db.Delete(ctx, id, store.Offers, k("s"), store.Missing("n")) }, store.Units{Write: 6}},
 		{"a transaction", func(db store.DB) error {
 			u := resize(1)
 			return db.Transact(ctx, write(store.Write{Put: item("t1", 0)}), write(store.Write{Put: item("t2", 3)}),
