@@ -9,7 +9,6 @@ import (
 	"pricemanager/internal/lane"
 	"pricemanager/internal/price"
 	"pricemanager/internal/runtime"
-	"pricemanager/internal/runtime/metrics"
 )
 
 // config is what the function reads from its environment.
@@ -44,6 +43,13 @@ type handler struct {
 	app         *runtime.App
 	connections *connect.Service
 	bell        lane.Bell
+	take        takeSecret
+}
+
+// serve takes listing notifications from EventBridge and all others from the
+// queue.
+func (h *handler) serve() runtime.Handler {
+	return runtime.Events{SQS: h.app.SQS(h.message), Direct: runtime.JSON(h.event)}.Handle
 }
 
 // listingEvents are the notifications that may mean another price. They carry
@@ -60,14 +66,12 @@ var errMalformed = errors.New("amazon-events: the notification lacks its seller,
 // and unsigned: the seller must be one that a tenant has proven to own, and a
 // repeated one only has the same listing read again.
 func (h *handler) event(ctx context.Context, e event) (result, error) {
-	r, err := h.take(ctx, e)
-	h.app.Metrics.Emit(map[metrics.Dim]string{metrics.Outcome: r.Outcome}, metrics.Count("AmazonEvents", 1))
-	h.app.Log.InfoContext(ctx, "notification taken", "type", e.Detail.NotificationType,
-		"notification", e.Detail.NotificationMetadata.NotificationID, "outcome", r.Outcome)
+	r, err := h.notice(ctx, e)
+	h.taken(ctx, e.Detail.NotificationType, e.Detail.NotificationMetadata.NotificationID, r.Outcome)
 	return r, err
 }
 
-func (h *handler) take(ctx context.Context, e event) (result, error) {
+func (h *handler) notice(ctx context.Context, e event) (result, error) {
 	if !listingEvents[e.Detail.NotificationType] {
 		return result{"ignored"}, nil
 	}

@@ -1,5 +1,6 @@
-// Command amazon-events is the Lambda function that hears Amazon's listing
-// notifications from EventBridge.
+// Command amazon-events is the Lambda function that hears Amazon's
+// notifications: those about listings from EventBridge, those about feeds and
+// about our own credentials from a queue.
 package main
 
 import (
@@ -30,10 +31,10 @@ func run(ctx context.Context) error {
 	}
 	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
 	h := &handler{
-		app: app, connections: &connect.Service{DB: db, Clock: app.Clock},
+		app: app, connections: &connect.Service{DB: db, Clock: app.Clock}, take: notTaken,
 		bell: lane.Bell{DB: db, Now: app.Clock.Now, Trace: trace.Header,
 			Queue: sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header))},
 	}
-	app.Start(runtime.JSON(h.event))
+	app.Start(h.serve())
 	return nil
 }

@@ -91,8 +91,9 @@ func newRecorded(t *testing.T) *recordedWorld {
 	cfg := config{}
 	cfg.Amazon.ConsentEU, cfg.Amazon.ApplicationID = amazon.URL+"/consent/eu/apps/authorize/consent", "amzn1.sp.solution.x"
 	cfg.Public.URL = "https://api.example.com"
+	bell := lane.Bell{DB: db, Queue: w.queue, Now: clk.Now}
 	w.service = &connect.Service{DB: db, Clock: clk, Random: random, Config: cfg.consent(), Sellers: sellers,
-		Importer: lane.Bell{DB: db, Queue: w.queue, Now: clk.Now},
+		Importer: bell, Subscriptions: bell,
 		Tokens: connect.NewBroker(connect.BrokerOptions{Vault: w.vault, Static: secret.NewCached(w.vault, clk, time.Hour), LWAKey: "lwa",
 			Prefix: "p/", LWA: lwa, Clock: clk, Random: random})}
 	if w.router, err = newRouter(slog.New(slog.DiscardHandler), w.service); err != nil {
@@ -198,8 +199,8 @@ func TestRecordedConsentsAreAnswered(t *testing.T) {
 			if kept, err := w.vault.Get(t.Context(), "p/"+string(recorded)+"/"+string(pending)+"/1"); err != nil || !strings.HasPrefix(kept.Reveal(), "Atzr|") {
 				t.Errorf("the refresh token is not kept: %v", err)
 			}
-			if n := w.queue.Len(); n != 1 {
-				t.Errorf("%d doorbells rung, want the import's", n)
+			if n := w.queue.Len(); n != 2 {
+				t.Errorf("%d doorbells rung, want the import's and that of the subscriptions", n)
 			}
 		},
 		"success-list": replay.Status(200, `"id":"`+string(active)+`"`),

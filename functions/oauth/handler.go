@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"pricemanager/internal/amazon"
 	"pricemanager/internal/connect"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
@@ -65,6 +66,19 @@ type connectionDoc struct {
 	Reason       string                `json:"reason,omitempty"` // why it must be authorised again
 	Import       importDoc             `json:"import"`
 	AuthorizeURL string                `json:"authorizeUrl,omitempty"` // only in the answer to a start
+	// Subscriptions are Amazon's notifications; [] until they were looked after.
+	Subscriptions []subscriptionDoc `json:"subscriptions"`
+	Quota         *quotaDoc         `json:"quota,omitempty"` // of one connection, once its lane has sent something
+}
+
+// subscriptionDoc is one kind of notification: whether Amazon sends it, since
+// when, or why not.
+type subscriptionDoc struct {
+	Type      amazon.NotificationType   `json:"type"`
+	State     connect.SubscriptionState `json:"state"`
+	Since     *time.Time                `json:"since,omitempty"`
+	Reason    string                    `json:"reason,omitempty"`
+	CheckedAt time.Time                 `json:"checkedAt"`
 }
 
 type importDoc struct {
@@ -79,8 +93,17 @@ func show(c connect.Connection) connectionDoc {
 		ID: c.ID, Region: c.Region, State: c.State, Seller: c.Seller,
 		Marketplaces: append([]price.MarketplaceID{}, c.Marketplaces...), // [] rather than null
 		CreatedAt:    c.CreatedAt, AuthorisedAt: given(c.AuthorisedAt), Reason: c.Reason,
-		Import: importDoc{c.Import.State, c.Import.Known, c.Import.Requested, given(c.Import.At)},
+		Import:        importDoc{c.Import.State, c.Import.Known, c.Import.Requested, given(c.Import.At)},
+		Subscriptions: subscriptions(c.Subscriptions),
 	}
+}
+
+func subscriptions(list []connect.Subscription) []subscriptionDoc {
+	docs := make([]subscriptionDoc, len(list))
+	for i, s := range list {
+		docs[i] = subscriptionDoc{s.Type, s.State, given(s.Since), s.Reason, s.At}
+	}
+	return docs
 }
 
 func given(t time.Time) *time.Time {
@@ -149,7 +172,11 @@ func (h *handler) get(ctx context.Context, r *web.Request) (*web.Response, error
 	if err != nil {
 		return nil, public(err)
 	}
-	return web.JSON(http.StatusOK, show(c))
+	doc := show(c)
+	if doc.Quota, err = h.quota(ctx, r.Tenant, c.ID); err != nil {
+		return nil, err
+	}
+	return web.JSON(http.StatusOK, doc)
 }
 
 func (h *handler) requestImport(ctx context.Context, r *web.Request) (*web.Response, error) {

@@ -61,6 +61,10 @@ func (a agreeable) RequestImport(context.Context, tenant.ID, price.ConnectionID)
 	return nil
 }
 
+func (agreeable) RequestSubscriptions(context.Context, tenant.ID, price.ConnectionID) error {
+	return nil
+}
+
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{t: t, clock: clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))}
@@ -69,7 +73,7 @@ func newSite(t *testing.T) *site {
 	cfg.Public.URL = "https://api.us.test"
 	router, err := newRouter(slog.New(slog.DiscardHandler), &connect.Service{
 		DB: memory.New(s.clock), Clock: s.clock, Random: rand.NewChaCha8([32]byte{1}), Config: cfg.consent(),
-		Tokens: agreeable{s}, Sellers: agreeable{s}, Importer: agreeable{s},
+		Tokens: agreeable{s}, Sellers: agreeable{s}, Importer: agreeable{s}, Subscriptions: agreeable{s},
 	})
 	if err != nil {
 		t.Fatal(err)

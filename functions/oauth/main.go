@@ -51,7 +51,7 @@ func run(ctx context.Context) error {
 	secrets := secret.NewCached(secretsmanager.New(sm.NewFromConfig(aws)), app.Clock, 5*time.Minute)
 	keys := identity.NewKeys(db, identity.PeppersFrom(secrets, cfg.Secrets.Pepper), app.Clock, rand.Reader)
 	router, err := newRouter(app.Log, &connect.Service{DB: db, Clock: app.Clock, Random: rand.Reader,
-		Config: cfg.consent(), Tokens: tokens, Sellers: sellers, Importer: bell})
+		Config: cfg.consent(), Tokens: tokens, Sellers: sellers, Importer: bell, Subscriptions: bell})
 	if err == nil {
 		app.Start(runtime.JSON(router.Lambda(keys)))
 	}

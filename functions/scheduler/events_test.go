@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,10 +68,21 @@ func TestRecordedSchedulesDoTheirJobs(t *testing.T) {
 			}
 		}
 	}
-	rings := func(t *testing.T, out json.RawMessage, err error) {
-		done(1)(t, out, err)
-		if n := queue.Len(); n != 1 {
-			t.Errorf("%d doorbells, want 1", n)
+	rings := func(kinds ...lane.Kind) replay.Check {
+		return func(t *testing.T, out json.RawMessage, err error) {
+			t.Helper()
+			done(1)(t, out, err)
+			var rung []lane.Kind
+			for _, m := range queue.Receive(10, time.Minute) {
+				d, err := lane.ParseDoorbell(m.Body)
+				if err != nil || d.Tenant != seller || d.Connection != conn {
+					t.Errorf("rang %+v, %v", d, err)
+				}
+				rung = append(rung, d.Kind)
+			}
+			if !slices.Equal(rung, kinds) {
+				t.Errorf("rang %v, want %v", rung, kinds)
+			}
 		}
 	}
 	replay.Run(t, "scheduler", false, func(t *testing.T) replay.Handler {
@@ -79,8 +91,8 @@ func TestRecordedSchedulesDoTheirJobs(t *testing.T) {
 		again = replay.Handler(runtime.JSON(h.job))
 		return again
 	}, map[string]replay.Check{
-		"success-sweep":   rings,
-		"success-refresh": rings,
+		"success-sweep":   rings(lane.KindLane),
+		"success-refresh": rings(lane.KindLane, lane.KindSubscribe),
 		"success-checkpoint": func(t *testing.T, out json.RawMessage, err error) {
 			done(1)(t, out, err)
 			names, err := blobs.List(t.Context(), seller, store.Archive, "checkpoints/")

@@ -46,7 +46,7 @@ type handler struct {
 // job runs one scheduled job. Every job can be run again at any time.
 func (h *handler) job(ctx context.Context, e event) (result, error) {
 	jobs := map[string]func(context.Context) (int, error){
-		"sweep": h.bell.Sweep, "refresh": h.bell.Refresh, "checkpoint": h.checkpoints,
+		"sweep": h.bell.Sweep, "refresh": h.refresh, "checkpoint": h.checkpoints,
 	}
 	run := jobs[e.Job]
 	if run == nil {
@@ -58,6 +58,15 @@ func (h *handler) job(ctx context.Context, e event) (result, error) {
 	h.app.Metrics.Emit(map[metrics.Dim]string{metrics.Kind: e.Job},
 		metrics.Count("JobDone", int64(n)), metrics.Millis("JobTime", h.app.Clock.Now().Sub(start)))
 	return result{Job: e.Job, Done: n}, err
+}
+
+// refresh has every catalogue read again, and Amazon's notifications looked
+// after. What keeps one from it does not keep the other. It returns the number
+// of catalogues.
+func (h *handler) refresh(ctx context.Context) (int, error) {
+	n, err := h.bell.Refresh(ctx)
+	_, serr := h.bell.RefreshSubscriptions(ctx)
+	return n, errors.Join(err, serr)
 }
 
 // checkpoints archives a signed checkpoint of every tenant's ledger that grew

@@ -54,7 +54,7 @@ const brokerEarly = 5 * time.Minute
 // NewBroker returns a broker.
 func NewBroker(o BrokerOptions) *Broker {
 	b := &Broker{o: o}
-	b.tokens = tokencache.New(o.Clock, o.Random, brokerEarly, b.refresh)
+	b.tokens = tokencache.New(o.Clock, o.Random, brokerEarly, 0, b.refresh)
 	return b
 }
 

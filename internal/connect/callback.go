@@ -100,7 +100,10 @@ func (s *Service) Callback(ctx context.Context, r Return) (Connection, error) {
 	// 6. Destroy what the new authorisation replaces, and what consents that were
 	// interrupted left behind. If this is interrupted, the next consent does it.
 	leftover := s.discard(ctx, b, max(c.Grant, number-tidy), number-1)
-	// 7. Read the catalogue, and let a parked lane go on. After a crash before
+	// 7. Have Amazon tell us about the seller. It only has prices read sooner, so
+	// that a ring that is lost is left to the daily one, and fails nothing.
+	_ = s.Subscriptions.RequestSubscriptions(ctx, b.tenant, c.ID)
+	// 8. Read the catalogue, and let a parked lane go on. After a crash before
 	// this the connection is active with import "none": asking for an import
 	// does the same.
 	if err := s.requestImport(ctx, b.tenant, c.ID, b.actor); err != nil {

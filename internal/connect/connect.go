@@ -1,7 +1,8 @@
 // Package connect owns connections: a seller account in one Amazon region that
 // a tenant was authorised to manage. It starts a consent, takes the seller back
-// from it, proves who the seller is, keeps what is known about the connection,
-// and holds the token broker, the one place that touches refresh tokens.
+// from it, proves who the seller is, has Amazon tell us about the seller, keeps
+// what is known about the connection, and holds the token broker, the one place
+// that touches refresh tokens.
 //
 // What it promises when things fail: a connection becomes active only when its
 // refresh token is stored, its seller is proven with that very authorisation,
@@ -79,6 +80,8 @@ type Connection struct {
 	Consents     int64     // numbers given out: no refresh token of the connection has a higher one
 	Reason       string    // why it has to be authorised again, Amazon's words
 	Import       Import
+	// Subscriptions are Amazon's notifications, once they were looked after.
+	Subscriptions []Subscription
 }
 
 // Account is the connection as calls to Amazon name it.
@@ -132,13 +135,14 @@ func (c Config) Validate() error {
 // Service manages connections. All fields are needed; DB and Clock are enough
 // for reading and for what the lane reports.
 type Service struct {
-	DB       store.DB
-	Clock    clock.Clock
-	Random   io.Reader
-	Config   Config
-	Tokens   Tokens
-	Sellers  Sellers
-	Importer Importer
+	DB            store.DB
+	Clock         clock.Clock
+	Random        io.Reader
+	Config        Config
+	Tokens        Tokens
+	Sellers       Sellers
+	Importer      Importer
+	Subscriptions Subscriptions
 }
 
 // Errors that callers test for.
@@ -166,6 +170,7 @@ const (
 	aGrant                                 = "grant"  // number of the authorisation in use
 	aGrants                                = "grants" // numbers given out: no refresh token has a higher one
 	aImport, aKnown, aRequested, aImportAt = "imp", "known", "requested", "impAt"
+	aSubscriptions                         = "subs" // JSON of []Subscription
 	aTenant, aConnection, aExpires, aTTL   = "tenant", "connection", "expires", "ttl"
 )
 
@@ -353,6 +358,11 @@ func parse(it store.Item) (Connection, error) {
 	}
 	if c.Import.State == "" {
 		c.Import.State = ImportNone
+	}
+	if b := it.Bytes(aSubscriptions); b != nil {
+		if err := json.Unmarshal(b, &c.Subscriptions); err != nil {
+			return Connection{}, fmt.Errorf("connect: subscriptions of %s: %w", it.SK, err)
+		}
 	}
 	if b := it.Bytes(aMarkets); b != nil {
 		if err := json.Unmarshal(b, &c.Marketplaces); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"pricemanager/internal/amazon"
 	"pricemanager/internal/price"
@@ -89,11 +88,8 @@ const maxReason = 500
 // a was used with. A later authorisation is not touched: a refusal may be
 // older than the consent that has repaired it.
 func (s *Service) MarkReauthorise(ctx context.Context, a amazon.Account, reason string) error {
-	if len(reason) > maxReason {
-		reason = strings.ToValidUTF8(reason[:maxReason], "")
-	}
 	_, err := s.DB.Update(ctx, a.Tenant, store.Connections, connectionKey(a.Connection), store.Update{
-		Set: map[string]any{aState: string(Reauthorise), aReason: reason, aActor: laneActor},
+		Set: map[string]any{aState: string(Reauthorise), aReason: clip(reason), aActor: laneActor},
 		If:  []store.Cond{store.Eq(aState, string(Active)), store.Eq(aGrant, a.Grant)},
 	})
 	if err != nil && !errors.Is(err, store.ErrConflict) {

@@ -51,8 +51,11 @@ type world struct {
 	fake    *fakeamazon.Fake
 	broker  *connect.Broker
 	service *connect.Service
+	address string // of the fake
 	rung    []price.ConnectionID
 	ringErr error
+	asked   []price.ConnectionID // for subscriptions
+	askErr  error
 }
 
 func (w *world) RequestImport(_ context.Context, _ tenant.ID, c price.ConnectionID) error {
@@ -61,6 +64,11 @@ func (w *world) RequestImport(_ context.Context, _ tenant.ID, c price.Connection
 	}
 	w.rung = append(w.rung, c)
 	return nil
+}
+
+func (w *world) RequestSubscriptions(_ context.Context, _ tenant.ID, c price.ConnectionID) error {
+	w.asked = append(w.asked, c)
+	return w.askErr
 }
 
 func newWorld(t *testing.T) *world {
@@ -92,6 +100,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
+	w.address = server.URL
 	client, err := spapi.New(spapi.Options{
 		Endpoints: map[price.Region]string{price.EU: server.URL + "/eu", price.NA: server.URL + "/na"},
 		Clock:     w.clock, UserAgent: "PriceManager/1 (Language=Go/1.26)", AllowInsecure: true,
@@ -108,7 +117,7 @@ func newWorld(t *testing.T) *world {
 		LWA: lwa, Clock: w.clock, Random: rand.Reader, Scopes: []amazon.Scope{amazon.ScopeNotifications},
 	})
 	w.service = &connect.Service{
-		DB: w.db, Clock: w.clock, Random: rand.Reader, Tokens: w.broker, Sellers: client, Importer: w,
+		DB: w.db, Clock: w.clock, Random: rand.Reader, Tokens: w.broker, Sellers: client, Importer: w, Subscriptions: w,
 		Config: connect.Config{
 			Consent:       map[price.Region]string{price.EU: server.URL + "/consent/eu/apps/authorize/consent", price.NA: server.URL + "/consent/na/apps/authorize/consent"},
 			ApplicationID: "amzn1.sp.solution.x", Draft: true, RedirectURI: redirect,

@@ -18,9 +18,14 @@ var metrics = map[string]string{
 	"AWS/Lambda/IteratorAge":                     "FunctionName",
 }
 
-// ours are the product's own metrics that must have an alarm. Their names are
-// those in functions/price-sync/handler.go.
-var ours = map[string]bool{"PriceManager/PricesUnconfirmed": true, "PriceManager/CredentialsRefused": true}
+// ours are the product's own metrics that must have an alarm, with the function that writes them.
+var ours = map[string]string{
+	"PriceManager/PricesUnconfirmed":  "PriceSync",
+	"PriceManager/FeedsEscaped":       "PriceSync",
+	"PriceManager/BatchesPaused":      "PriceSync",
+	"PriceManager/CredentialsRefused": "PriceSync",
+	"PriceManager/ClientSecretEnding": "AmazonEvents",
+}
 
 // watched lists "metric of resource" for every alarm.
 func watched(t *testing.T) map[string]bool {
@@ -29,7 +34,7 @@ func watched(t *testing.T) map[string]bool {
 	for _, a := range resources(t, "AWS::CloudWatch::Alarm") {
 		metric := text(a.props["Namespace"]) + "/" + text(a.props["MetricName"])
 		dims := list(a.props["Dimensions"])
-		if ours[metric] {
+		if ours[metric] != "" {
 			// Our own carry service and stage, as package metrics writes them.
 			if len(dims) != 2 || at(dims[0], "Name") != "service" || at(dims[1], "Name") != "stage" || names(at(dims[1], "Value")) != "Stage" {
 				t.Errorf("%s watches %s of %v, which is never written", a.id, metric, dims)
@@ -59,8 +64,8 @@ func TestWhateverCanFailHasAnAlarm(t *testing.T) {
 	for _, f := range functions(t) {
 		need("AWS/Lambda/Errors", f.id)
 	}
-	for metric := range ours {
-		need(metric, "PriceSync")
+	for metric, function := range ours {
+		need(metric, function)
 	}
 	driven := map[string]bool{}
 	for _, s := range sources(t, "SQS") {

@@ -186,6 +186,7 @@ func TestTheDeployedTemplateWorks(t *testing.T) {
 	t.Run("a file arrives byte for byte", d.bytes)
 	t.Run("a doorbell starts price-sync and a hopeless one ends in the dead letters", d.doorbell)
 	t.Run("a privacy request starts gdpr-export", d.privacy)
+	t.Run("a notification of Amazon starts amazon-events", d.notification)
 	t.Run("changes of streamed tables start audit-stream, others do not", d.streams)
 	t.Run("an alarm tells the topic when it begins and when it is over", d.alarms)
 	t.Run("token-broker answers a direct call", d.broker)
@@ -259,6 +260,13 @@ func (d *deployed) doorbell(t *testing.T) {
 func (d *deployed) privacy(t *testing.T) {
 	d.send(t, "PrivacyQueueUrl", `{"kind":"export","tenant":"t_1"}`)
 	d.waitFor(t, "gdpr-export", func(e string) bool { return strings.Contains(e, `aws:sqs`) && strings.Contains(e, `t_1`) })
+}
+
+func (d *deployed) notification(t *testing.T) {
+	d.send(t, "AmazonNotificationsQueueUrl", `{"notificationType":"FEED_PROCESSING_FINISHED","payload":{}}`)
+	d.waitFor(t, "amazon-events", func(e string) bool {
+		return strings.Contains(e, `aws:sqs`) && strings.Contains(e, `FEED_PROCESSING_FINISHED`)
+	})
 }
 
 func (d *deployed) streams(t *testing.T) {

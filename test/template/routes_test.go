@@ -22,6 +22,7 @@ func routes() []route {
 		{"GET", "/batches/{id}", "price-upload"},
 		{"GET", "/batches/{id}/rows", "price-upload"},
 		{"POST", "/batches/{id}/rollback", "price-upload"},
+		{"POST", "/corrections", "price-upload"},
 		{"GET", "/stops", "price-upload"},
 		{"POST", "/stops", "price-upload"},
 		{"DELETE", "/stops/{name}", "price-upload"},

@@ -20,7 +20,7 @@ var encryption = map[string][]string{
 func TestNothingIsStoredInClear(t *testing.T) {
 	t.Parallel()
 	key := func(id string, v any) {
-		if k := names(v); k != "DataKey" && k != "TokenKey" {
+		if k := names(v); k != "DataKey" && k != "TokenKey" && k != "NotificationsKey" {
 			t.Errorf("%s is not encrypted with a key of ours", id)
 		}
 	}

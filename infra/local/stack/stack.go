@@ -158,6 +158,7 @@ func (s *Stack) up(ctx context.Context, o Options) (err error) {
 	s.front = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}
 	s.cleanup = append(s.cleanup, s.front.Close)
 	go func() { _ = s.front.Serve(front) }() // ends with Close
+	s.startCourier(o.Log)                    //nolint:contextcheck // it runs on when ctx, which bounds the start, has ended
 	return s.answers(ctx)
 }
 

@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"pricemanager/infra/local/localaws"
 	"pricemanager/infra/local/stack"
@@ -110,11 +112,7 @@ func TestTheProductRunsOnTheRolesOfItsTemplate(t *testing.T) {
 		b := call(t, s, http.MethodGet, "/batches/"+batch["id"].(string), "", http.StatusOK)
 		return b["state"] == "done" && b["counts"].(map[string]any)["observed"] == 1.0
 	})
-	out, err := lambda.NewFromConfig(s.Config()).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(s.Function("amazon-events")),
-		Payload: []byte(`{"detail":{"NotificationType":"LISTINGS_ITEM_STATUS_CHANGE","Payload":{"SellerId":"A1SELLER","MarketplaceId":"A1PA6795UKMFR9","Sku":"SKU-1"}}}`)})
-	if err != nil || out.FunctionError != nil || !strings.Contains(string(out.Payload), `"noticed"`) {
-		t.Errorf("a notification of Amazon is answered %s, %v", out.Payload, err)
-	}
+	amazonIsHeard(t, s, id)
 	before := call(t, s, http.MethodGet, "/ledger", "", http.StatusOK)["size"].(float64)
 	if before == 0 {
 		t.Error("the ledger is empty")
@@ -125,6 +123,46 @@ func TestTheProductRunsOnTheRolesOfItsTemplate(t *testing.T) {
 	})
 	eventually(t, "the ledger hears of the export", func() bool {
 		return call(t, s, http.MethodGet, "/ledger", "", http.StatusOK)["size"].(float64) > before
+	})
+}
+
+// amazonIsHeard checks that the seller's notifications were subscribed to, and
+// that they arrive: by the event bus, and by the queue.
+func amazonIsHeard(t *testing.T, s *stack.Stack, id string) {
+	t.Helper()
+	eventually(t, "the seller's notifications stand", func() bool {
+		list := call(t, s, http.MethodGet, "/connections/"+id, "", http.StatusOK)["subscriptions"].([]any)
+		return len(list) == 3 && !slices.ContainsFunc(list, func(s any) bool { return s.(map[string]any)["state"] != "standing" })
+	})
+	tell := func(path, body string) {
+		t.Helper()
+		res, err := http.Post(s.AdminURL+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode/100 != 2 {
+			t.Fatalf("%s: %s", path, res.Status)
+		}
+	}
+	// A listing that appears at Amazon is read because Amazon says so: nobody asks
+	// for the catalogue again.
+	tell("/listings?region=EU&seller=A1SELLER", `[{"marketplace":"A1PA6795UKMFR9","sku":"SKU-NEW","price":"7.77"}]`)
+	eventually(t, "the new listing is read", func() bool {
+		offers := call(t, s, http.MethodGet, "/offers?connection="+id+"&marketplace=A1PA6795UKMFR9", "", http.StatusOK)
+		return strings.Contains(fmt.Sprint(offers), "SKU-NEW")
+	})
+	tell("/secret-expiry?at=2030-01-02T03:04:05Z", "")
+	db := dynamodb.NewFromConfig(s.Config())
+	eventually(t, "the end of the client secret is known", func() bool {
+		out, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(s.Outputs["ConnectionsTableName"]), Key: map[string]types.AttributeValue{
+			"pk": &types.AttributeValueMemberS{Value: "t_000000directory#application"}, "sk": &types.AttributeValueMemberS{Value: "client-secret"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends, _ := out.Item["ends"].(*types.AttributeValueMemberN)
+		return ends != nil && ends.Value == "1893553445000"
 	})
 }
 
