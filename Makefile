@@ -11,7 +11,7 @@ LAMBDA_FLAGS := -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w'
 LAMBDA_ENV := CGO_ENABLED=0 GOOS=linux GOARCH=arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stop clean test lint fmt build template-check contract-check controls bench-start bench-lane sam-build local soak soak-mutants
+.PHONY: help run demo stop clean test lint fmt build template-check contract-check contract-prism controls bench-start bench-lane bench-units sam-build local soak soak-local soak-mutants
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -51,10 +51,16 @@ contract-check: ## our form of Amazon's API models against the models themselves
 	@[ -n "$(MODELS)" ] || { echo "give MODELS=directory with Amazon's selling-partner-api-models"; exit 2; }
 	$(GO) run ./test/contract/derive -models $(MODELS) -out test/contract/spapi.json -check
 
+contract-prism: ## Prism, by Amazon's models, between our client and the fake Amazon; the last line is JSON
+	@$(GO) run ./test/prism
+
 soak: ## a million changes through the lane engine in a simulated world of failures; the last line is JSON. SOAK_CHANGES= SEED=
 	@$(GO) run ./test/soak/run
 
-soak-mutants: ## the same with one protection of the engine off at a time: each has to be noticed; the last line is JSON
+soak-local: ## the same promises on the local AWS with processes killed and AWS failing, under three minutes; the last line is JSON. SKUS= SEED=
+	@$(GO) run ./test/soak/local
+
+soak-mutants: ## the same with one protection of the engine off at a time: each has to be noticed; the last line is JSON. MUTANT=
 	@$(GO) run ./test/soak/mutants
 
 controls: ## which security promises are kept, and by which check; the last line is JSON
@@ -65,6 +71,9 @@ bench-start: ## how long the functions take to start
 
 bench-lane: ## Amazon's budget used, fairness and cost of a change, and other clients beside ours; the last line is JSON
 	@$(GO) run ./test/bench/lane
+
+bench-units: ## of bench-lane only what a change consumes by DynamoDB Local, which needs Java and Maven; the last line is JSON
+	@$(GO) run ./test/bench/lane -parts units
 
 sam-build: local ## what `sam deploy` puts on AWS, below .aws-sam/
 	@python=$$($(LOCAL) venv infra/checks/requirements.txt) && \

@@ -4,7 +4,8 @@
 // Start returns a server that answers, or an error that says what to do;
 // ErrUnavailable when this machine lacks Java or Maven, which a test skips on by
 // name. The server keeps everything in memory and cannot outlive its process.
-// The first start on a machine fetches about 48 MB from Maven Central.
+// The first start on a machine fetches about 48 MB from Maven Central. Tables
+// makes the product's tables on it as template.yaml declares them.
 package ddblocal
 
 import (

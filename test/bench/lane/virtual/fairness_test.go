@@ -130,6 +130,11 @@ func TestManyBusyConnectionsKeepTheApplicationsBudgetAndShareItFairly(t *testing
 			t.Errorf("%.1f reads a second, want at most %d", r, appReads)
 		}
 		measured(t, "jain", jain)
+		// What a change costs while invocations are full. Only those that were sent
+		// count, although some of the time went into reading back as well.
+		sent := float64(len(w.patches("")))
+		measured(t, "lanesPerInvocation", float64(w.rung.Load()+w.adopted.Load())/float64(w.invoked.Load()))
+		measured(t, "busyLambdaMsPerMillion", perMillion(float64(w.billed.Load()), sent))
 		measured(t, "appPatchesPerSecond", rate)
 		measured(t, "appReadsPerSecond", reads/span.Seconds())
 		measured(t, "appMaxPerSecondWindow", float64(mostPerSecond(w.patches(""))))

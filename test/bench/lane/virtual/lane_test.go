@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"pricemanager/internal/price"
-	"pricemanager/internal/store"
 )
 
 // Amazon's budget of a seller, and what is promised of it.
@@ -54,53 +53,5 @@ func TestOneLaneUsesItsBudgetOverHandOversAndNeverMore(t *testing.T) {
 		measured(t, "maxPerSecondWindow", float64(mostPerSecond(sent)))
 		measured(t, "T2000", took.Seconds())
 		measured(t, "limit2000", limit.Seconds())
-	})
-}
-
-// mostWriteUnits is the promise: staging, sending, reading back and the ledger.
-const mostWriteUnits = 4
-
-func TestAChangeCostsWhatIsPromised(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		n := scale(500, 2000)
-		w.connect("one", n)
-		w.audit()
-		w.lag()
-		before := w.db.Units()
-		lanes := w.db.Units(store.Offers)
-		w.start()
-		w.apply("bat_one", "19.00", 0, map[price.ConnectionID]int64{"one": int64(n)})
-		w.finish("bat_one", time.Hour)
-		_ = w.clock.Sleep(t.Context(), 5*time.Second) // the ledger's last batch
-		w.halt()
-		w.clean()
-		changes := float64(n)
-		all := w.db.Units().Minus(before)
-		lanes = w.db.Units(store.Offers).Minus(lanes)
-		writes := float64(all.Write) / changes
-		if writes > mostWriteUnits {
-			t.Errorf("%.2f write units a change (%.2f of them lanes'), want at most %d", writes, float64(lanes.Write)/changes, mostWriteUnits)
-		}
-		perMillion := func(calls int) float64 { return float64(calls) / changes * 1e6 }
-		api, tokens := 0, 0
-		for _, r := range w.amazon.Requests(query) {
-			if r.Op == "token" {
-				tokens++
-			} else {
-				api++
-			}
-		}
-		measured(t, "writeUnitsPerChange", writes)
-		measured(t, "laneWriteUnitsPerChange", float64(lanes.Write)/changes)
-		measured(t, "readUnitsPerChange", float64(all.Read)/changes)
-		measured(t, "laneReadUnitsPerChange", float64(lanes.Read)/changes)
-		// A message is sent once; an invocation costs one receive and one delete.
-		measured(t, "sqsRequestsPerChange", (float64(w.queue.Sent())+2*float64(w.invoked.Load()))/changes)
-		// The ledger's data keys, and one decryption by Secrets Manager for each
-		// refresh token that is read for an access token.
-		measured(t, "kmsCallsPerMillion", perMillion(w.kms.Calls("generate")+w.kms.Calls("decrypt")+tokens))
-		measured(t, "spApiCallsPerMillion", perMillion(api))
-		measured(t, "lambdaMsPerChange", time.Duration(w.billed.Load()).Seconds()*1000/changes)
 	})
 }

@@ -1,7 +1,6 @@
 package virtual
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,9 +9,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,10 +18,8 @@ import (
 	"pricemanager/internal/amazon"
 	"pricemanager/internal/amazon/tokencache"
 	"pricemanager/internal/clock"
-	"pricemanager/internal/envelope"
 	"pricemanager/internal/envelope/memkms"
 	"pricemanager/internal/lane"
-	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
 	"pricemanager/internal/secret"
 	"pricemanager/internal/spapi"
@@ -55,6 +50,7 @@ type world struct {
 	clock  clock.Clock
 	amazon *fakeamazon.Fake
 	db     *memory.DB
+	data   store.DB // where everybody keeps everything: db, or a twin of it
 	blobs  *memory.Blobs
 	queue  *memory.Queue
 	kms    *memkms.KMS
@@ -69,58 +65,30 @@ type world struct {
 	refresh  map[price.ConnectionID]secret.Value
 	owners   atomic.Int64
 	invoked  atomic.Int64 // invocations of price-sync
-	billed   atomic.Int64 // their nanoseconds
+	rung     atomic.Int64 // doorbells that they drove lanes for
+	billed   atomic.Int64 // milliseconds of all functions
 	handed   atomic.Int64 // lanes that were left with work to do
-	done     chan struct{}
-	running  sync.WaitGroup
-}
-
-// rest carries calls to the fake without a network, after the time they would
-// take on their way.
-type rest struct {
-	clock  clock.Clock
-	amazon http.Handler
-	mu     sync.Mutex
-	jitter *mathrand.Rand
-}
-
-func (r *rest) delay(d time.Duration) time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return d + time.Duration(r.jitter.Int64N(int64(d)))
-}
-
-func (r *rest) RoundTrip(req *http.Request) (*http.Response, error) {
-	var body []byte
-	if req.Body != nil {
-		var err error
-		if body, err = io.ReadAll(req.Body); err != nil {
-			return nil, err
-		}
-		_ = req.Body.Close()
-	}
-	if err := r.clock.Sleep(req.Context(), r.delay(wayThere)); err != nil {
-		return nil, err
-	}
-	url := req.URL.String()
-	if !strings.HasPrefix(req.URL.Path, "/auth/") {
-		url = strings.Replace(url, req.URL.Host, req.URL.Host+"/eu", 1) // where the fake has Europe
-	}
-	in := httptest.NewRequestWithContext(req.Context(), req.Method, url, bytes.NewReader(body))
-	in.Header = req.Header.Clone()
-	out := httptest.NewRecorder()
-	r.amazon.ServeHTTP(out, in)
-	if err := r.clock.Sleep(req.Context(), r.delay(wayBack)); err != nil {
-		return nil, err
-	}
-	return out.Result(), nil
+	adopted  atomic.Int64 // lanes that an invocation drove without a doorbell
+	lanes    int          // lane.Config.Lanes
+	// visibility is what the fake looks at when a price is sent.
+	visibility map[price.MarketplaceID]fakeamazon.Delay
+	tolerant   bool // a message may fail, and comes back
+	edited     bool // offers are no longer at the version they began with
+	done       chan struct{}
+	running    sync.WaitGroup
 }
 
 // newWorld is called inside a bubble, where the real clock is virtual.
 func newWorld(t *testing.T) *world {
+	return newWorldOver(t, func(db *memory.DB) store.DB { return db })
+}
+
+// newWorldOver is newWorld with something put in front of its database.
+func newWorldOver(t *testing.T, over func(*memory.DB) store.DB) *world {
 	clk := clock.Real{}
+	visibility := map[price.MarketplaceID]fakeamazon.Delay{}
 	fake, err := fakeamazon.New(fakeamazon.Config{
-		Seed: 7, Clock: clk, LogLimit: 1_000_000,
+		Seed: 7, Clock: clk, LogLimit: 1_000_000, MarketplaceVisibility: visibility,
 		Application: fakeamazon.Application{ID: "amzn1.sp.solution.bench", ClientID: "client", ClientSecret: secret.New("hidden"),
 			RedirectURIs: []string{"https://price.example/back"}},
 	})
@@ -130,11 +98,12 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, clock: clk, amazon: fake, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), kms: memkms.New(rand.Reader),
 		plans: map[string]map[price.ConnectionID][]lane.Row{}, refresh: map[price.ConnectionID]secret.Value{},
-		base:  amazonTest,
+		base: amazonTest, visibility: visibility,
 		calls: &rest{clock: clk, amazon: fake, jitter: mathrand.New(mathrand.NewPCG(1, 2))},
 		done:  make(chan struct{}),
 	}
 	w.db.NoStreams = true
+	w.data = over(w.db)
 	w.deploy()
 	return w
 }
@@ -149,7 +118,7 @@ func (w *world) lag() {
 // deploy replaces all workers: those that run are told to stop, as Lambda does
 // it through the deadline, and new ones start with nothing cached.
 func (w *world) deploy() {
-	tokens := tokencache.New(w.clock, rand.Reader, time.Minute, w.token)
+	tokens := tokencache.New(w.clock, rand.Reader, time.Minute, 2*time.Minute, w.token)
 	client, err := spapi.New(spapi.Options{
 		Endpoints: map[price.Region]string{price.EU: w.base}, Tokens: brokered{tokens}, Clock: w.clock,
 		UserAgent: "PriceManager/bench (Language=Go/1.26; Platform=Lambda)", HTTP: &http.Client{Transport: w.calls}, AllowInsecure: true,
@@ -164,8 +133,9 @@ func (w *world) deploy() {
 	}
 	w.deployed, w.stop = context.WithCancel(context.Background())
 	w.engine = &lane.Engine{
-		DB: w.db, Blobs: w.blobs, Listings: client, Reports: client, Connections: books{}, Clock: w.clock,
-		Bell:      lane.Bell{DB: w.db, Queue: w.queue, Now: w.clock.Now},
+		Config: lane.Config{Lanes: w.lanes},
+		DB:     w.data, Blobs: w.blobs, Listings: client, Reports: client, Connections: books{}, Clock: w.clock,
+		Bell:      lane.Bell{DB: w.data, Queue: w.queue, Now: w.clock.Now},
 		Guards:    func(context.Context, tenant.ID) (price.Guards, error) { return price.DefaultGuards(), nil },
 		Planned:   w.planned,
 		Catalogue: func(io.Reader, price.MarketplaceID, func(lane.CatalogueRow) error) error { return nil },
@@ -193,6 +163,7 @@ func (w *world) token(ctx context.Context, a amazon.Account) (amazon.Token, erro
 	if err != nil {
 		return amazon.Token{}, err
 	}
+	defer w.bill(w.clock.Now()) // token-broker, while price-sync waits for it
 	g, err := lwa.Refresh(ctx, amazon.Credentials{ClientID: "client", ClientSecret: secret.New("hidden")}, w.refresh[a.Connection])
 	return g.Token, err
 }
@@ -230,7 +201,7 @@ func (w *world) connect(c price.ConnectionID, n int) {
 		w.t.Fatal(err)
 	}
 	known := price.FromMinor(2000, "EUR")
-	offers := lane.NewOffers(w.db)
+	offers := lane.NewOffers(w.data)
 	for i := range n {
 		read := lane.Read{Key: price.OfferKey{Connection: c, Marketplace: de, SKU: sku(i)}, ASIN: fmt.Sprintf("B%09d", i), ProductType: "PRODUCT",
 			Title: "A title of the length that titles on Amazon usually have, " + string(sku(i)), Prices: price.Prices{Our: &known}, Begun: w.clock.Now()}
@@ -254,7 +225,7 @@ func (w *world) apply(batch, to string, from int, rows map[price.ConnectionID]in
 	n := int64(0)
 	for c, count := range rows {
 		for i := range int(count) {
-			planned[c] = append(planned[c], lane.Row{N: n, Line: int(n) + 2, Marketplace: de, SKU: sku(from + i), Version: 1,
+			planned[c] = append(planned[c], lane.Row{N: n, Line: int(n) + 2, Marketplace: de, SKU: sku(from + i), Version: w.version(c, sku(from+i)),
 				Edit: price.Edit{Set: price.Prices{Our: &money}}, Old: price.Prices{Our: &old}})
 			n++
 		}
@@ -262,11 +233,24 @@ func (w *world) apply(batch, to string, from int, rows map[price.ConnectionID]in
 	w.mu.Lock()
 	w.plans["plan-"+batch] = planned
 	w.mu.Unlock()
-	err = lane.NewBatches(w.db, w.blobs).Create(w.t.Context(), owner, lane.NewBatch{
+	err = lane.NewBatches(w.data, w.blobs).Create(w.t.Context(), owner, lane.NewBatch{
 		ID: batch, Plan: "plan-" + batch, File: "prices.csv", Actor: "key:bench", Rows: rows}, w.engine.Bell)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// version is that of an offer, which a plan has to know.
+func (w *world) version(c price.ConnectionID, sku price.SKU) int64 {
+	if !w.edited {
+		return 1
+	}
+	key := price.OfferKey{Connection: c, Marketplace: de, SKU: sku}
+	all, err := lane.NewOffers(w.data).Offers(w.t.Context(), owner, []price.OfferKey{key})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all[key].Version
 }
 
 // The event source of price-sync as template.yaml sets it.
@@ -308,9 +292,9 @@ func (w *world) invoke(messages []memory.Message) {
 	engine, ctx := w.engine, w.deployed
 	w.mu.Unlock()
 	begun := w.clock.Now()
-	var all sync.WaitGroup
+	var calls []func()
 	for _, m := range messages {
-		all.Go(func() {
+		calls = append(calls, func() {
 			bell, err := lane.ParseDoorbell(m.Body)
 			if err != nil {
 				w.t.Error(err)
@@ -324,15 +308,33 @@ func (w *world) invoke(messages []memory.Message) {
 				return // stopped by a deployment: its message comes back
 			}
 			if err != nil {
-				w.t.Errorf("%s %s: %v", bell.Kind, bell.Connection, err)
+				if !w.tolerant {
+					w.t.Errorf("%s %s: %v", bell.Kind, bell.Connection, err)
+				}
 				return
 			}
 			w.queue.Delete(m.ID)
 		})
 	}
-	all.Wait()
+	engine.Crew(ctx, calls, func(_ context.Context, a lane.Adopted) {
+		w.adopted.Add(1)
+		if a.Stats.Handed {
+			w.handed.Add(1)
+		}
+		if a.Err != nil && !errors.Is(a.Err, context.Canceled) && !w.tolerant {
+			w.t.Errorf("adopted %s: %v", a.Doorbell.Connection, a.Err)
+		}
+	})
 	w.invoked.Add(1)
-	w.billed.Add(int64(w.clock.Now().Sub(begun)))
+	w.rung.Add(int64(len(messages)))
+	w.bill(begun)
+}
+
+// bill adds an invocation that began at a time and ends now: Lambda bills whole
+// milliseconds of each (AWS Lambda pricing).
+func (w *world) bill(begun time.Time) {
+	d := w.clock.Now().Sub(begun)
+	w.billed.Add(int64((d + time.Millisecond - 1) / time.Millisecond))
 }
 
 // halt ends the delivery and all workers.
@@ -356,7 +358,7 @@ func (w *world) finish(batch string, limit time.Duration) {
 	w.t.Helper()
 	end := w.clock.Now().Add(limit)
 	for w.clock.Now().Before(end) {
-		b, err := lane.NewBatches(w.db, w.blobs).Get(w.t.Context(), owner, batch)
+		b, err := lane.NewBatches(w.data, w.blobs).Get(w.t.Context(), owner, batch)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -404,34 +406,4 @@ func mostPerSecond(requests []fakeamazon.Request) (most int) {
 		most = max(most, to-from+1)
 	}
 	return most
-}
-
-// audit writes what happens into the ledger as audit-stream does it, batches of
-// at most 200 records within a second.
-func (w *world) audit() {
-	w.db.NoStreams = false
-	reader := w.db.Subscribe(store.Offers)
-	log := ledger.New(w.db, envelope.New(w.kms, w.db, w.clock), w.clock, rand.Reader)
-	pump := &ledger.Pump{Log: log, Mappers: map[store.Table]ledger.Mapper{store.Offers: lane.Events}}
-	w.running.Go(func() {
-		for ended := false; ; {
-			records := reader.Poll(200)
-			if len(records) == 0 {
-				if ended {
-					return
-				}
-				select {
-				case <-w.done:
-					ended = true
-				default:
-					_ = w.clock.Sleep(context.Background(), time.Second)
-				}
-				continue
-			}
-			if failed, err := pump.Handle(context.Background(), records); err != nil || len(failed) > 0 {
-				w.t.Errorf("ledger: %v %v", failed, err)
-				return
-			}
-		}
-	})
 }
