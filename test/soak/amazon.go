@@ -86,6 +86,9 @@ func lost(op string) error { return &amazon.Error{Op: op, Reached: true, Err: er
 // gate is what every call meets on arrival: the authorisation, storms, budgets.
 func (w *world) gate(op string, c *connection, b *bucket) error {
 	switch {
+	case w.refused:
+		w.fault(Refused)
+		return refusal(op, http.StatusBadRequest, "invalid_client")
 	case c.revoked:
 		return refusal(op, http.StatusForbidden, "Unauthorized")
 	case w.s.now < c.stormUntil || (!w.calm && w.hit(1500)):
@@ -106,14 +109,18 @@ func (w *world) gate(op string, c *connection, b *bucket) error {
 func (a shopOf) Patch(ctx context.Context, acc amazon.Account, p amazon.Patch) (amazon.Submission, error) {
 	const op = "patchListingsItem"
 	w := a.w
+	c := w.conns[acc.Connection]
+	ch := w.identify(c, p)
+	if ch != nil {
+		w.checkStops(ch)
+	}
 	w.step(a.p, "patch", w.between(time.Millisecond, 4*time.Millisecond))
 	left := a.p.left(ctx)
 	if left <= 0 {
 		return amazon.Submission{}, &amazon.Error{Op: op, Err: context.DeadlineExceeded}
 	}
-	c := w.conns[acc.Connection]
-	ch := w.identify(c, p)
 	out, back := w.between(10*time.Millisecond, 90*time.Millisecond), w.between(5*time.Millisecond, 50*time.Millisecond)
+	w.trace(a.p, "sends %s: %s", p.SKU, p.Edit.Set.Our)
 	// A change loses its request at most once without an effect: the engine sends
 	// a lost one once more, and calls it unconfirmed when that is lost as well.
 	mayLose := ch != nil && !ch.lostOnce
@@ -121,8 +128,9 @@ func (a shopOf) Patch(ctx context.Context, acc amazon.Account, p amazon.Patch) (
 		w.staleSends++
 		w.breach(ch.offer, "%s row %d is sent while another patch of the offer is under way", ch.batch.id, ch.n)
 	}
-	if !w.calm && w.hit(4000) {
+	if !w.calm && w.hit(w.slow) {
 		w.fault(SlowAnswer)
+		a.p.slowAt = w.s.now
 		if out = w.between(100*time.Millisecond, 9*time.Second); !mayLose {
 			out, back = 50*time.Millisecond, out
 		}
@@ -187,6 +195,7 @@ func (w *world) arrive(op string, c *connection, ch *change, p amazon.Patch) (am
 	}
 	w.watch()
 	w.checkSend(ch, p)
+	w.checkArrival(ch)
 	switch ch.fate {
 	case invalid:
 		w.fault(Invalid)
@@ -199,6 +208,13 @@ func (w *world) arrive(op string, c *connection, ch *change, p amazon.Patch) (am
 			w.fault(Ignored)
 		}
 		return sub, nil
+	case partly:
+		if !ch.scripted {
+			ch.scripted, ch.effects = true, 1
+			w.fault(Partly)
+		}
+		ch.offer.shelf.set(price.Edit{Set: price.Prices{Our: p.Edit.Set.Our}}.Apply(ch.offer.shelf.actual), w.s.now+time.Second)
+		return sub, nil
 	case applied:
 	}
 	broken := !w.calm && w.hit(3000)
@@ -210,7 +226,7 @@ func (w *world) arrive(op string, c *connection, ch *change, p amazon.Patch) (am
 		}
 	}
 	shown := w.between(500*time.Millisecond, 4*time.Second)
-	if !w.calm && w.hit(30_000) {
+	if !w.calm && w.hit(w.late) {
 		w.fault(ShownLate)
 		shown = w.between(4*time.Second, shownWithin)
 	}
@@ -228,8 +244,9 @@ func (a shopOf) read(ctx context.Context, op string, c *connection, b *bucket, d
 	w.step(a.p, op, w.between(time.Millisecond, 4*time.Millisecond))
 	left := a.p.left(ctx)
 	out, back := w.between(10*time.Millisecond, 60*time.Millisecond), w.between(10*time.Millisecond, 90*time.Millisecond)
-	if !w.calm && w.hit(5000) {
+	if !w.calm && w.hit(w.slow) {
 		w.fault(SlowAnswer)
+		a.p.slowAt = w.s.now
 		back = w.between(time.Second, 9*time.Second)
 	}
 	if out+back >= left {

@@ -13,19 +13,21 @@ import (
 
 // checks are what is looked at while the world goes on, and what was found.
 type checks struct {
-	stream   *memory.Reader
-	deadline time.Duration // by then the world is at rest
-	breaches []string
-	subject  *offer // of the first breach
+	stream    *memory.Reader
+	deadline  time.Duration // by then the world is at rest
+	mostSteps int64
+	breaches  []string
+	subject   *offer // of the first breach
 
 	guardViolations, duplicateEffects, lostChanges, wrongFinalPrices int64
 	missingEvents, duplicateEvents, staleWrites, staleSends          int64
+	stopViolations, lostHandOvers, stagedRows                        int64
 }
 
 // guardsStale is how old the guards may be that a send was admitted by: they are
-// read when a worker begins its slice of 50 s; an intent is good for up to 17 s
-// more, and clocks are a little off.
-const guardsStale = 75 * time.Second
+// not believed for longer than 5 s, an intent is good for up to 17 s more, and
+// clocks are a little off.
+const guardsStale = 25 * time.Second
 
 // knownStale is how much earlier than its arrival a send was admitted.
 const knownStale = 25 * time.Second
@@ -43,6 +45,7 @@ func (w *world) breach(o *offer, format string, args ...any) {
 		w.breaches = append(w.breaches, text)
 	}
 	w.trace(nil, "BREACH %s", text)
+	w.s.over = true
 }
 
 // idle reports whether nothing is planned or under way for the offer.
@@ -96,6 +99,10 @@ func (w *world) checkSend(ch *change, p amazon.Patch) {
 		w.breach(o, "%s row %d was sent without an intent", ch.batch.id, ch.n)
 	}
 	for _, newer := range o.staged[ch.place:] {
+		if newer.effects > 0 {
+			w.staleSends++
+			w.breach(o, "%s row %d was sent after %s took effect", ch.batch.id, ch.n, newer.batch.id)
+		}
 		if newer.batch.state == lane.Sending && newer.batch.since < w.s.now-knownStale {
 			w.staleSends++
 			w.breach(o, "%s row %d was sent %s after %s was committed", ch.batch.id, ch.n, w.s.now-newer.batch.since, newer.batch.id)

@@ -32,10 +32,22 @@ const (
 	ShownLate        Fault = "shownLate"        // the price is visible only after many seconds
 	Revoked          Fault = "revoked"          // calls refused until the seller authorises again
 	GuardChange      Fault = "guardChange"      // a seller tightens or loosens the guards
+	Urgent           Fault = "urgentEdit"       // a batch that goes before others
 	OverlappingEdit  Fault = "overlappingEdit"  // an offer is edited while a change of it is under way
 	OutsideTheGuards Fault = "outsideTheGuards" // a planned price that must never be sent
 	LeaseLost        Fault = "leaseLost"        // a worker found that another one drives its lane
 	Swept            Fault = "swept"            // the sweep rang for a lane or job
+
+	StopGlobal      Fault = "stopGlobal" // kill switches that were set
+	StopTenant      Fault = "stopTenant"
+	StopConnection  Fault = "stopConnection"
+	StopMarketplace Fault = "stopMarketplace"
+	StopBatch       Fault = "stopBatch"
+	Tripped         Fault = "batchPausedItself"  // the guards held row after row
+	Refused         Fault = "credentialsRefused" // calls refused until the operator renews our credentials
+	Partly          Fault = "partlyApplied"      // accepted, one field of two is never applied
+	RecordRepeated  Fault = "recordRepeated"     // a stream record was delivered to the ledger again
+	RecordReordered Fault = "recordsReordered"   // records came after younger ones of other items
 )
 
 var errReset = errors.New("connection reset")
@@ -44,6 +56,10 @@ var errReset = errors.New("connection reset")
 type rates struct{ crash, freeze, jump, throttled, lost, slow int }
 
 var usual = rates{crash: 150, freeze: 150, jump: 60, throttled: 400, lost: 400, slow: 300}
+
+func (r rates) times(n int) rates {
+	return rates{crash: r.crash * n, freeze: r.freeze * n, jump: r.jump, throttled: r.throttled * n, lost: r.lost * n, slow: r.slow * n}
+}
 
 // hit draws whether something of a rate in millionths happens now.
 func (w *world) hit(millionths int) bool { return w.s.rng.IntN(1_000_000) < millionths }
@@ -66,7 +82,7 @@ func (w *world) step(p *process, what string, d time.Duration) {
 			w.s.kill(p)
 		case w.hit(w.rates.freeze):
 			w.fault(Freeze)
-			p.frozen = w.s.now + w.between(12*time.Second, 50*time.Second)
+			p.froze, p.frozen = true, w.s.now+w.between(12*time.Second, 50*time.Second)
 			w.trace(p, "stands still at %s", what)
 		case p.skew < 500*time.Millisecond && w.hit(w.rates.jump):
 			w.fault(Jump)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,12 +25,16 @@ type Result struct {
 	WrongFinalPrices        int64            `json:"wrongFinalPrices"`
 	MissingEvents           int64            `json:"missingEvents"`
 	DuplicateEvents         int64            `json:"duplicateEvents"`
-	StaleWrites             int64            `json:"staleWrites"` // without a lease, or on a version the plan did not see
-	StaleSends              int64            `json:"staleSends"`  // of a superseded change, or two of one offer at a time
+	StaleWrites             int64            `json:"staleWrites"`    // without a lease, or on a version the plan did not see
+	StaleSends              int64            `json:"staleSends"`     // of a superseded change, or two of one offer at a time
+	StopViolations          int64            `json:"stopViolations"` // sent although a stop stood
+	LostHandOvers           int64            `json:"lostHandOvers"`  // open work that only chance would find again
+	Ledgers                 int64            `json:"ledgers"`        // changes whose events went through the ledger
 	States                  map[string]int64 `json:"states"`
 	Batches                 map[string]int64 `json:"batches"`
 	Faults                  map[Fault]int64  `json:"faults"`
-	OverBudget              int64            `json:"overBudget"` // calls beyond Amazon's budget, which it refused
+	OverBudget              int64            `json:"overBudget"`   // calls beyond Amazon's budget, which it refused
+	Adopted                 int64            `json:"adoptedLanes"` // by a worker that had another lane to drive
 	Seed                    uint64           `json:"seed"`
 	HistoryHash             string           `json:"historyHash"`
 	Seconds                 float64          `json:"seconds"`
@@ -41,25 +46,34 @@ type Result struct {
 // Options say how one seed is run.
 type Options struct {
 	Seed   uint64
-	Ops    int  // operations of the sellers
+	Ops    int  // operations of the sellers; 0 is OpsPerSeed
 	Offers int  // offers per connection; 0 is 800
+	Harsh  int  // workers die and stores fail so many times as often; 0 is once
+	Slow   int  // calls of Amazon in a million that take seconds; 0 is 4,500
+	Late   int  // prices in a million that take many seconds to show; 0 is 30,000
+	Guards int  // operations in a hundred that change a seller's guards; 0 is 5
+	Hot    bool // the same few offers are changed all the time
+	Ledger bool // pass the stream to the ledger in every history, not in one of six
 	Trace  bool // keep the history of what breaks
 }
 
 // Run plays one seed to its end.
 func Run(o Options) Result {
-	w := newWorld(o.Seed, o.Ops, cmp.Or(o.Offers, offersPerConn))
-	w.tracing = o.Trace
-	w.deadline = time.Duration(o.Ops)*1600*time.Millisecond + time.Hour
+	o.Ops = cmp.Or(o.Ops, OpsPerSeed)
+	w := newWorld(o)
+	w.deadline = time.Duration(o.Ops)*2500*time.Millisecond + time.Hour
+	w.mostSteps = int64(o.Ops)*8000 + 100_000 // several times what it takes
 	w.s.after(0, w.operate)
 	w.s.after(time.Minute, w.sweep)
 	w.s.run()
-	w.watch()
+	for w.watch(); !w.s.over && w.audit != nil && !w.audit.drained(); w.watch() {
+		w.s.run() // what was written last goes to the ledger as well
+	}
 	r := w.judge()
 	r.Seed, r.HistoryHash, r.Faults = o.Seed, fmt.Sprintf("%016x", w.s.hash.Sum64()), w.faults
-	r.OverBudget = w.overBudget
+	r.OverBudget, r.Adopted = w.overBudget, w.adopted
 	if o.Trace && w.subject == nil {
-		r.Lines = w.lines
+		r.Lines = w.lines[max(0, len(w.lines)-lastLines):]
 	}
 	if o.Trace && w.subject != nil {
 		r.Lines = w.about(w.subject)
@@ -67,32 +81,44 @@ func Run(o Options) Result {
 	return r
 }
 
-// about picks the lines of the history that concern an offer.
+// about picks the lines of the history that concern an offer: itself, its
+// batches as a whole, and what befell the workers on its lane.
 func (w *world) about(o *offer) []string {
-	names := []string{string(o.key.SKU), "BREACH"}
-	for _, ch := range o.changes {
-		names = append(names, ch.batch.id)
+	workers := map[string]bool{}
+	concerns := func(l string) bool {
+		worker := strings.Fields(l)[1]
+		if strings.Contains(l, "handles lane "+string(o.key.Connection)+",") || strings.Contains(l, "adopted lane "+string(o.key.Connection)+":") {
+			workers[worker] = true
+		}
+		if strings.Contains(l, "BREACH") || strings.Contains(l, string(o.key.SKU)) {
+			return true
+		}
+		otherLane := strings.Contains(l, " lane#") && !strings.Contains(l, "lane#"+string(o.key.Connection)+" ")
+		if otherLane || strings.Contains(l, " offer#") || strings.Contains(l, " effect: ") {
+			return false // another offer
+		}
+		if workers[worker] && !strings.Contains(l, " update ") && !strings.Contains(l, " patch ") && !strings.Contains(l, " read ") {
+			return true
+		}
+		return slices.ContainsFunc(o.changes, func(ch *change) bool { return strings.Contains(l, ch.batch.id) })
 	}
-	ids := map[string]bool{}
 	var out []string
 	for _, l := range w.lines {
-		process := strings.Fields(l)[1]
-		hit := ids[process] && strings.Contains(l, "  dies at") || strings.Contains(l, "  stands still")
-		if strings.Contains(l, "handles lane "+string(o.key.Connection)) {
-			ids[process], hit = true, true
+		if !concerns(l) {
+			continue
 		}
-		for _, n := range names {
-			hit = hit || strings.Contains(l, n)
+		if before, after, ok := strings.Cut(l, `"intents":[`); ok {
+			intents, rest, _ := strings.Cut(after, "]")
+			mine := slices.DeleteFunc(strings.SplitAfter(intents, "},"), func(i string) bool { return !strings.Contains(i, string(o.key.SKU)) })
+			l = before + `"intents":[` + strings.Join(mine, "") + "..]" + rest
 		}
-		if ids[process] && (strings.Contains(l, "dies at") || strings.Contains(l, "stands still") || strings.Contains(l, "log:")) {
-			hit = true
-		}
-		if hit {
-			out = append(out, l)
-		}
+		out = append(out, l)
 	}
 	return out
 }
+
+// lastLines is how much is shown of a history that no single offer broke.
+const lastLines = 300
 
 // rested reports whether every batch has come to its end.
 func (w *world) rested() bool {
@@ -120,6 +146,11 @@ var terminal = []ledger.Type{ledger.ChangeObserved, ledger.ChangeRejected, ledge
 // judge looks at the world at rest.
 func (w *world) judge() Result {
 	r := Result{States: map[string]int64{}, Batches: map[string]int64{}}
+	if w.s.over { // it was cut short: what is not at its end proves nothing
+		r.Changes = w.stagedRows
+		w.verdict(&r)
+		return r
+	}
 	for _, b := range w.order {
 		r.Batches[string(b.state)]++
 		if b.state != lane.Done {
@@ -138,13 +169,23 @@ func (w *world) judge() Result {
 			}
 		}
 	}
+	if w.audit != nil {
+		w.audit.judge()
+		r.Ledgers = r.Changes
+	}
+	w.verdict(&r)
+	return r
+}
+
+// verdict copies what the checks found.
+func (w *world) verdict(r *Result) {
 	r.GuardViolations, r.DuplicateEffects, r.WrongFinalPrices = w.guardViolations, w.duplicateEffects, w.wrongFinalPrices
 	r.LostChanges += w.lostChanges
 	r.MissingEvents, r.DuplicateEvents = w.missingEvents, w.duplicateEvents
 	r.StaleWrites, r.StaleSends = w.staleWrites, w.staleSends
+	r.StopViolations, r.LostHandOvers = w.stopViolations, w.lostHandOvers
 	r.Breaches = w.breaches
 	r.OK = len(w.breaches) == 0
-	return r
 }
 
 func (w *world) judgeBatch(b *batch, r *Result) {
@@ -192,6 +233,9 @@ func (w *world) judgeChange(ch *change) {
 	if ch.state == lane.Superseded && !w.succeeded(ch) {
 		w.lostChanges++
 		w.breach(o, "%s row %d was superseded by nothing", ch.batch.id, ch.n)
+	}
+	if ch.scripted && ch.state == lane.Held && ch.events[string(ledger.ChangeUnknown)] > 0 {
+		ch.scripted = false // its answer was lost, and the guards forbade to send it again
 	}
 	if (ch.state == lane.Unconfirmed) != ch.scripted {
 		w.lostChanges++

@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"sort"
@@ -26,7 +27,9 @@ func RunMany(o Options, changes int64, workers int, progress func(changes int64,
 				if !ok {
 					return
 				}
-				m.add(n, Run(Options{Seed: n, Ops: o.Ops, Offers: o.Offers}))
+				o := o
+				o.Seed = n
+				m.add(n, Run(o))
 				m.mu.Lock()
 				if progress != nil {
 					progress(m.sofar, time.Since(begun))
@@ -105,7 +108,11 @@ func (r *Result) add(o Result) {
 	r.DuplicateEvents += o.DuplicateEvents
 	r.StaleWrites += o.StaleWrites
 	r.StaleSends += o.StaleSends
+	r.StopViolations += o.StopViolations
+	r.LostHandOvers += o.LostHandOvers
+	r.Ledgers += o.Ledgers
 	r.OverBudget += o.OverBudget
+	r.Adopted += o.Adopted
 	for k, n := range o.States {
 		r.States[k] += n
 	}
@@ -119,12 +126,14 @@ func (r *Result) add(o Result) {
 
 // Shrink looks for the fewest operations with which a seed still breaks a
 // promise, and returns that history.
-func Shrink(seed uint64, ops int) (Result, int) {
-	n := 1 + sort.Search(ops-1, func(n int) bool { return !Run(Options{Seed: seed, Ops: n + 1}).OK })
-	r := Run(Options{Seed: seed, Ops: n, Trace: true})
-	if r.OK { // breaks are not always monotonous; the whole history has one
+func Shrink(o Options) (Result, int) {
+	ops := cmp.Or(o.Ops, OpsPerSeed)
+	broken := func(n int) bool { o.Ops = n; return !Run(o).OK }
+	n := 1 + sort.Search(ops-1, func(n int) bool { return broken(n + 1) })
+	o.Trace = true
+	if !broken(n) { // breaks are not always monotonous; the whole history has one
 		n = ops
-		r = Run(Options{Seed: seed, Ops: n, Trace: true})
 	}
-	return r, n
+	o.Ops = n
+	return Run(o), n
 }

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"time"
+
+	"pricemanager/internal/price"
 )
 
 // epoch is when every simulated world begins.
@@ -27,6 +29,7 @@ type scheduler struct {
 	hash   hash.Hash64
 	buf    [24]byte
 	steps  int64
+	over   bool // nothing more happens
 }
 
 // event wakes a task or calls a function at a time.
@@ -70,6 +73,10 @@ type process struct {
 	dead   bool
 	frozen time.Duration // nothing of it runs before
 	tasks  []*task
+	ended  bool
+	froze  bool                        // it has stood still
+	slowAt time.Duration               // when something last kept it waiting
+	rang   map[price.ConnectionID]bool // lanes that it sent a doorbell for
 }
 
 // task is one goroutine of a process.
@@ -77,10 +84,12 @@ type task struct {
 	p    *process
 	wake chan struct{}
 	gen  uint64 // counts its waits: an event of an earlier wait is void
+
+	begun, stopsFrom, stopsTo time.Duration // when it read the stops, 0 for not at all
 }
 
 func newScheduler(seed uint64) *scheduler {
-	return &scheduler{rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), ended: make(chan struct{}), hash: fnv.New64a()}
+	return &scheduler{rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), hash: fnv.New64a()}
 }
 
 func (s *scheduler) time() time.Time { return epoch.Add(s.now) }
@@ -105,7 +114,7 @@ func (s *scheduler) note(what string, n int64) {
 
 // spawn starts a task of a process.
 func (s *scheduler) spawn(p *process, fn func()) {
-	t := &task{p: p, wake: make(chan struct{}, 1)}
+	t := &task{p: p, wake: make(chan struct{}, 1), begun: s.now}
 	p.tasks = append(p.tasks, t)
 	s.tasks++
 	s.push(event{at: s.now, task: t})
@@ -140,8 +149,9 @@ func (s *scheduler) kill(p *process) {
 	}
 }
 
-// run lets everything happen until nothing is left to happen.
+// run lets everything happen until nothing is left to happen, or it is over.
 func (s *scheduler) run() {
+	s.ended = make(chan struct{})
 	s.dispatch(nil)
 	<-s.ended
 }
@@ -150,7 +160,7 @@ func (s *scheduler) run() {
 // is t's turn. With a nil t it returns at once: that goroutine is done.
 func (s *scheduler) dispatch(t *task) {
 	for {
-		if len(s.events) == 0 {
+		if len(s.events) == 0 || s.over {
 			close(s.ended)
 			if t != nil {
 				<-t.wake // nobody will ever wake it; the world reports it as stuck
@@ -169,6 +179,7 @@ func (s *scheduler) dispatch(t *task) {
 		s.now = e.at
 		s.steps++
 		if e.call != nil {
+			s.cur = nil // a call is nobody's task
 			e.call()
 			continue
 		}

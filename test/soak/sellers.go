@@ -22,18 +22,21 @@ func (w *world) operate() {
 		return
 	}
 	w.left--
+	if w.plan.IntN(20) < 7 {
+		w.flip()
+	}
 	t := w.sellers[w.plan.IntN(len(w.sellers))]
 	switch n := w.plan.IntN(100); {
-	case n < 5:
+	case n < w.guarding:
 		w.changeGuards(t)
-	case n < 18:
+	case n < w.guarding+13:
 		w.trouble(t.conns[w.plan.IntN(len(t.conns))])
-	case n < 45:
-		w.apply(t, 1+w.plan.IntN(8), 60) // a few hot offers, again and again
+	case n < w.guarding+27 || w.hot:
+		w.apply(t, 1+w.plan.IntN(6), 60) // a few hot offers, again and again
 	default:
 		w.apply(t, 40+w.plan.IntN(160), 0)
 	}
-	w.s.after(time.Duration(200+w.plan.IntN(1400))*time.Millisecond, w.operate)
+	w.s.after(time.Duration(300+w.plan.IntN(1900))*time.Millisecond, w.operate)
 }
 
 // changeGuards changes a seller's guards for a while; sometimes no price may
@@ -52,15 +55,20 @@ func (w *world) changeGuards(t *seller) {
 	}
 	t.tight = true
 	tight, lasts := price.Guards{HoldDropPercent: 25, HoldRisePercent: 25, RefuseDropPercent: 60}, 30*time.Second
-	if w.plan.IntN(14) == 0 {
-		tight, lasts = price.Guards{RefuseDropPercent: 50}, 100*time.Second
+	if w.plan.IntN(4) == 0 {
+		tight, lasts = price.Guards{RefuseDropPercent: 50}, 45*time.Second
 	}
 	set(tight)
 	w.s.after(lasts, func() { t.tight = false; set(price.DefaultGuards()) })
 }
 
-// trouble is a storm of 429s, or a seller who withdraws the authorisation.
+// trouble is a storm of 429s, a seller who withdraws the authorisation, or the
+// end of our own credentials.
 func (w *world) trouble(c *connection) {
+	if w.plan.IntN(24) == 0 {
+		w.outage()
+		return
+	}
 	if w.plan.IntN(3) == 0 {
 		c.stormUntil = w.s.now + w.between(2*time.Second, 12*time.Second)
 		return
@@ -89,7 +97,7 @@ func (w *world) apply(t *seller, n, hot int) {
 		c := t.conns[w.plan.IntN(len(t.conns))]
 		o := c.list[w.plan.IntN(len(c.list))]
 		if hot > 0 {
-			o = c.list[w.plan.IntN(hot)]
+			o = c.list[w.plan.IntN(min(hot, len(c.list)))]
 		}
 		price, kind := w.plan.Int64N(o.base/5), w.plan.IntN(1000)
 		if seen[o] || o.reserved != nil {
@@ -123,14 +131,25 @@ func (w *world) apply(t *seller, n, hot int) {
 			}
 		}
 	}
+	priority := lane.PriorityBulk
+	if b.count <= 3 {
+		priority = lane.PriorityEdit // corrected by hand
+		w.fault(Urgent)
+	}
 	w.batches[b.id] = b
 	w.order = append(w.order, b)
 	w.ask(func(ctx context.Context, e *lane.Engine) error {
-		return lane.NewBatches(e.DB, e.Blobs).Create(ctx, t.id, lane.NewBatch{ID: b.id, Plan: b.id, File: "f.csv", Actor: "key:soak", Rows: counts}, e.Bell)
+		return lane.NewBatches(e.DB, e.Blobs).Create(ctx, t.id, lane.NewBatch{ID: b.id, Plan: b.id, File: "f.csv", Actor: "key:soak", Rows: counts, Priority: priority}, e.Bell)
 	})
 }
 
-func (ch *change) edit() price.Edit { return price.Edit{Set: price.Prices{Our: cents(ch.cents)}} }
+func (ch *change) edit() price.Edit {
+	e := price.Edit{Set: price.Prices{Our: cents(ch.cents)}}
+	if ch.top != 0 {
+		e.Set.Max = cents(ch.top)
+	}
+	return e
+}
 
 // row draws what is wanted of an offer and what Amazon will make of it.
 func (w *world) row(b *batch, o *offer, to int64, kind int) *change {
@@ -145,10 +164,16 @@ func (w *world) row(b *batch, o *offer, to int64, kind int) *change {
 	case kind < 20 && idle:
 		ch.fate = ignored
 		o.reserved = ch
+	case kind < 26 && idle:
+		ch.fate, ch.top = partly, o.shelf.actual.Max.Minor()+1
+		o.reserved = ch
 	case kind < 90 && len(o.current) > 0 && o.shelf.shown.Our.Minor() != o.current[len(o.current)-1].cents:
 		// Back to what buyers see now, while another price is under way.
 		ch.cents = o.shelf.shown.Our.Minor()
 		return ch
+	}
+	if kind >= 900 {
+		ch.top = o.shelf.actual.Max.Minor() + 1 // two fields in one patch
 	}
 	// A price that the offer never had tells which change a request is of.
 	for o.used[to] {

@@ -7,19 +7,23 @@ import "testing"
 func TestNoPromiseIsBrokenAndOneSeedIsOneHistory(t *testing.T) {
 	t.Parallel()
 	const seed, ops = 3, 40
-	first := Run(Options{Seed: seed, Ops: ops, Offers: 150})
+	o := Options{Seed: seed, Ops: ops, Offers: 150, Ledger: true}
+	first := Run(o)
 	for _, b := range first.Breaches {
 		t.Error(b)
 	}
 	if first.Changes < 1000 || first.Observed*100 < first.Changes*75 {
 		t.Errorf("%d changes, %d observed: the history proves little", first.Changes, first.Observed)
 	}
-	for _, f := range []Fault{Crash, Freeze, StoreThrottled, BellDoubled, BellLate, ShownLate, SlowAnswer, OverlappingEdit} {
+	if first.Ledgers != first.Changes {
+		t.Errorf("the events of %d changes of %d went through the ledger", first.Ledgers, first.Changes)
+	}
+	for _, f := range []Fault{Crash, Freeze, StoreThrottled, BellDoubled, BellLate, ShownLate, SlowAnswer, OverlappingEdit, StopTenant, StopBatch, RecordRepeated} {
 		if first.Faults[f] == 0 {
 			t.Errorf("fault %s never happened", f)
 		}
 	}
-	again := Run(Options{Seed: seed, Ops: ops, Offers: 150})
+	again := Run(o)
 	if first.HistoryHash != again.HistoryHash || first.Observed != again.Observed {
 		t.Errorf("the same seed gave history %s, then %s", first.HistoryHash, again.HistoryHash)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"pricemanager/internal/lane"
+	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
 )
@@ -17,6 +19,7 @@ func (w *world) call(p *process, what string, writes bool, do func() error) erro
 	d := w.between(500*time.Microsecond, 5*time.Millisecond)
 	if !w.calm && w.hit(w.rates.slow) {
 		w.fault(StoreSlow)
+		p.slowAt = w.s.now
 		d = w.between(time.Second, 6*time.Second)
 	}
 	w.step(p, what, d)
@@ -41,7 +44,7 @@ type dbOf struct {
 var _ store.DB = dbOf{}
 
 func (d dbOf) Get(ctx context.Context, t tenant.ID, tab store.Table, k store.Key) (it store.Item, err error) {
-	err = d.w.call(d.p, "get", false, func() (err error) { it, err = d.w.db.Get(ctx, t, tab, k); return })
+	err = d.w.call(d.p, "get", false, func() (err error) { d.w.readStops(k); it, err = d.w.db.Get(ctx, t, tab, k); return })
 	return it, err
 }
 
@@ -51,7 +54,11 @@ func (d dbOf) BatchGet(ctx context.Context, t tenant.ID, tab store.Table, keys [
 }
 
 func (d dbOf) Query(ctx context.Context, t tenant.ID, tab store.Table, q store.Query) (pg store.Page, err error) {
-	err = d.w.call(d.p, "query", false, func() (err error) { pg, err = d.w.db.Query(ctx, t, tab, q); return })
+	err = d.w.call(d.p, "query", false, func() (err error) {
+		d.w.readStops(store.Key{PK: q.PK})
+		pg, err = d.w.db.Query(ctx, t, tab, q)
+		return err
+	})
 	return pg, err
 }
 
@@ -62,7 +69,9 @@ func (d dbOf) Put(ctx context.Context, t tenant.ID, tab store.Table, it store.It
 func (d dbOf) Update(ctx context.Context, t tenant.ID, tab store.Table, k store.Key, u store.Update) (it store.Item, err error) {
 	err = d.w.call(d.p, "update", true, func() (err error) {
 		it, err = d.w.db.Update(ctx, t, tab, k, u)
-		d.w.trace(d.p, "update %s %s set %s add %v remove %v: %v", k.PK, k.SK, show(u.Set), u.Add, u.Remove, err)
+		if d.w.tracing {
+			d.w.trace(d.p, "update %s %s set %s add %v remove %v: %v", k.PK, k.SK, show(u.Set), u.Add, u.Remove, err)
+		}
 		return err
 	})
 	return it, err
@@ -126,6 +135,12 @@ var _ store.Queue = queueOf{}
 
 func (q queueOf) Send(_ context.Context, body []byte, delay time.Duration) error {
 	return q.w.call(q.p, "send", true, func() error { //nolint:contextcheck // what follows happens in a process of its own
+		if d, err := lane.ParseDoorbell(body); err == nil && d.Kind == lane.KindLane {
+			if q.p.rang == nil {
+				q.p.rang = map[price.ConnectionID]bool{}
+			}
+			q.p.rang[d.Connection] = true
+		}
 		q.w.enqueue(body, delay)
 		return nil
 	})

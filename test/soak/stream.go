@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -29,17 +30,29 @@ func (w *world) watch() {
 }
 
 func (w *world) record(r store.Record) {
+	switch r.Key.PK {
+	case "stop":
+		w.stopRecord(r)
+	case "open":
+		w.markerRecord(r)
+	}
 	if r.Tenant == store.Directory {
 		return
 	}
 	events := lane.Events(r)
+	if w.audit != nil {
+		w.audit.add(r, events)
+	}
 	w.fences(r)
 	switch {
 	case strings.HasPrefix(r.Key.PK, "offer#"):
 		w.offerRecord(r, events)
 	case r.Key.PK == "batches":
 		w.batchRecord(r, events)
+	case r.Key.SK == "lane":
+		w.laneRecord(r)
 	case strings.HasPrefix(r.Key.SK, "work#"):
+		w.workRecord(r)
 		w.journalRecord(r, events)
 	}
 }
@@ -168,6 +181,7 @@ func (w *world) happened(o *offer, b *batch, row int64, t ledger.Type) {
 			w.breach(o, "%s row %d was observed, but never took effect: Amazon has %s", b.id, row, o.shelf.actual.Our)
 		}
 	case ledger.ChangeDesired:
+		w.stagedRows++
 		o.staged = append(o.staged, ch)
 		ch.place, ch.state = len(o.staged), lane.Desired
 	case ledger.ChangeSuperseded:
@@ -198,14 +212,15 @@ func (b *batch) change(o *offer, row int64) *change {
 
 // follow keeps what the product knows of an offer and has under way for it.
 func (w *world) follow(o *offer, r store.Record, staged, current *place, state lane.State) {
-	var known price.Prices
-	if err := json.Unmarshal(r.New.Bytes("known"), &known); err != nil {
-		panic(err)
-	}
-	last := &o.known[len(o.known)-1]
-	if !known.EqualField(price.FieldOur, last.prices) {
-		last.until = w.s.now
-		o.known = append(o.known[max(0, len(o.known)-4):], knownAt{prices: known})
+	if r.Old == nil || !bytes.Equal(r.New.Bytes("known"), r.Old.Bytes("known")) {
+		var known price.Prices
+		if err := json.Unmarshal(r.New.Bytes("known"), &known); err != nil {
+			panic(err)
+		}
+		if last := &o.known[len(o.known)-1]; !known.EqualField(price.FieldOur, last.prices) {
+			last.until = w.s.now
+			o.known = append(o.known[max(0, len(o.known)-4):], knownAt{prices: known})
+		}
 	}
 	o.current = o.current[:0]
 	if current != nil && !state.Terminal() {

@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,6 +23,7 @@ const (
 	applied fate = "applied"
 	invalid fate = "invalid" // refused inside a 200
 	ignored fate = "ignored" // accepted and never applied
+	partly  fate = "partly"  // accepted, and one field of two is never applied
 )
 
 type offerID struct {
@@ -56,6 +58,7 @@ type change struct {
 	batch    *batch
 	n        int64
 	cents    int64
+	top      int64 // the maximum that it sets as well, 0 for none
 	fate     fate
 	lostOnce bool // a request of it was lost without effect
 	scripted bool // Amazon took it and will never apply it
@@ -99,25 +102,36 @@ type connection struct {
 	patches, reads, reports bucket
 	stormUntil              time.Duration
 	revoked, asked          bool
+	works                   map[string]bool // batches it has work of
+	last                    leaving
 }
 
 // world is the simulation of one seed.
 type world struct {
-	s       *scheduler
-	plan    *rand.Rand // what the sellers do, apart from what chance does to it
-	db      *memory.DB
-	blobs   *memory.Blobs
-	rates   rates
-	calm    bool // no more mishaps: the world comes to rest
-	sellers []*seller
-	conns   map[price.ConnectionID]*connection
-	batches map[string]*batch
-	order   []*batch
-	offers  map[string]*offer // by tenant and key
+	s        *scheduler
+	plan     *rand.Rand // what the sellers do, apart from what chance does to it
+	db       *memory.DB
+	blobs    *memory.Blobs
+	rates    rates
+	slow     int  // calls of Amazon in a million that take long
+	late     int  // prices in a million that take long to show
+	guarding int  // operations in a hundred that change guards
+	hot      bool // the same few offers all the time
+	calm     bool // no more mishaps: the world comes to rest
+	sellers  []*seller
+	conns    map[price.ConnectionID]*connection
+	batches  map[string]*batch
+	order    []*batch
+	offers   map[string]*offer // by tenant and key
+	markers  map[string]bool   // that stand
+	stops    []*standing
+	refused  bool   // our own credentials are refused
+	audit    *audit // nil: this history is not passed to the ledger
 
 	procs, submissions, overBudget int64
-	open                           int // sellers' requests under way
-	left                           int // operations to come
+	adopted                        int64 // lanes that a worker drove beside its own
+	open                           int   // sellers' requests under way
+	left                           int   // operations to come
 	tracing                        bool
 	lines                          []string
 	faults                         map[Fault]int64
@@ -128,10 +142,12 @@ const (
 	sellersPerWorld = 14
 	connsPerWorld   = 20
 	offersPerConn   = 800
+	ledgerEvery     = 6 // one history in so many is passed to the ledger
 )
 
-func newWorld(seed uint64, ops, offers int) *world {
-	w := &world{s: newScheduler(seed), plan: rand.New(rand.NewPCG(seed, 77)), rates: usual, left: ops,
+func newWorld(o Options) *world {
+	w := &world{s: newScheduler(o.Seed), plan: rand.New(rand.NewPCG(o.Seed, 77)), rates: usual.times(cmp.Or(o.Harsh, 1)), left: o.Ops,
+		slow: cmp.Or(o.Slow, 4500), late: cmp.Or(o.Late, 30_000), guarding: cmp.Or(o.Guards, 5), hot: o.Hot, tracing: o.Trace, markers: map[string]bool{},
 		conns: map[price.ConnectionID]*connection{}, batches: map[string]*batch{}, offers: map[string]*offer{}, faults: map[Fault]int64{}}
 	clk := trueClock{w.s}
 	w.db, w.blobs = memory.New(clk), memory.NewBlobs(clk)
@@ -140,15 +156,18 @@ func newWorld(seed uint64, ops, offers int) *world {
 			w.sellers = append(w.sellers, &seller{id: tenant.ID(fmt.Sprintf("t_soakseller%02d", i)), guards: []guardsAt{{guards: price.DefaultGuards()}}})
 		}
 		t := w.sellers[i%sellersPerWorld]
-		c := &connection{id: price.ConnectionID(fmt.Sprintf("conn_%02d", i)), t: t, offers: map[offerID]*offer{}}
+		c := &connection{id: price.ConnectionID(fmt.Sprintf("conn_%02d", i)), t: t, offers: map[offerID]*offer{}, works: map[string]bool{}}
 		c.patches.tokens, c.reads.tokens, c.reports.tokens = burst, burst, burst
 		t.conns = append(t.conns, c)
 		w.conns[c.id] = c
-		for n := range offers {
+		for n := range cmp.Or(o.Offers, offersPerConn) {
 			w.stock(c, n)
 		}
 	}
 	w.stream = w.db.Subscribe("offers")
+	if o.Ledger || o.Seed%ledgerEvery == 0 {
+		w.audit = w.newAudit(o.Seed)
+	}
 	return w
 }
 
@@ -192,7 +211,7 @@ func (w *world) start(fn func(*process, *lane.Engine), ended func(died bool)) {
 	}
 	w.s.spawn(p, func() {
 		finished := false
-		defer func() { ended(!finished) }()
+		defer func() { p.ended = true; ended(!finished) }()
 		fn(p, w.engine(p))
 		finished = true
 	})
@@ -251,11 +270,22 @@ func (w *world) deliver(body []byte, times int) {
 			panic(err)
 		}
 		w.trace(p, "handles %s %s%s, delivery %d", d.Kind, d.Connection, d.Batch, times)
-		ctx := bounded{context.Background(), clockOf{p}.Now().Add(75 * time.Second)}
-		if _, err := e.Handle(ctx, d); err != nil {
-			w.trace(p, "failed: %v", err)
-			again(w.between(10*time.Second, 30*time.Second))
-		}
+		w.limit(p)
+		ctx := bounded{context.Background(), clockOf{p}.Now().Add(timeLimit)}
+		e.Crew(ctx, []func(){func() {
+			if _, err := e.Handle(ctx, d); err != nil {
+				w.trace(p, "failed: %v", err)
+				again(w.between(10*time.Second, 30*time.Second))
+				return
+			}
+			w.checkHandOver(p, d)
+		}}, func(_ context.Context, a lane.Adopted) {
+			w.trace(p, "adopted lane %s: %v", a.Doorbell.Connection, a.Err)
+			w.adopted++
+			if a.Err == nil {
+				w.checkHandOver(p, a.Doorbell)
+			}
+		})
 	}, func(died bool) {
 		if died {
 			again(w.between(60*time.Second, 90*time.Second))
@@ -271,10 +301,10 @@ func (w *world) sweep() {
 		}
 	}, func(bool) {})
 	w.watch()
-	if w.left == 0 && w.open == 0 && w.rested() {
+	if w.left == 0 && w.open == 0 && w.rested() && (w.audit == nil || w.audit.drained()) {
 		return
 	}
-	if w.s.now > w.deadline {
+	if w.s.now > w.deadline || w.s.steps > w.mostSteps {
 		w.breach(nil, "the world does not come to rest: %s", w.unrest())
 		return
 	}

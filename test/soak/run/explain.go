@@ -9,14 +9,15 @@ import (
 )
 
 // explain prints what was broken, and the shortest history found that shows it.
-func explain(r soak.Result) {
+func explain(o soak.Options, r soak.Result) {
 	for _, b := range r.Breaches {
 		fmt.Println("broken:", b)
 	}
 	if os.Getenv("SHRINK") == "no" {
 		return
 	}
-	short, ops := soak.Shrink(r.Seed, soak.OpsPerSeed)
+	o.Seed = r.Seed
+	short, ops := soak.Shrink(o)
 	fmt.Printf("seed %d breaks a promise with %d operations:\n", r.Seed, ops)
 	for _, l := range append(short.Lines, short.Breaches...) {
 		fmt.Println(l)
