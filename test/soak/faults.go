@@ -35,19 +35,31 @@ const (
 	Urgent           Fault = "urgentEdit"       // a batch that goes before others
 	OverlappingEdit  Fault = "overlappingEdit"  // an offer is edited while a change of it is under way
 	OutsideTheGuards Fault = "outsideTheGuards" // a planned price that must never be sent
-	LeaseLost        Fault = "leaseLost"        // a worker found that another one drives its lane
-	Swept            Fault = "swept"            // the sweep rang for a lane or job
 
 	StopGlobal      Fault = "stopGlobal" // kill switches that were set
 	StopTenant      Fault = "stopTenant"
 	StopConnection  Fault = "stopConnection"
 	StopMarketplace Fault = "stopMarketplace"
 	StopBatch       Fault = "stopBatch"
-	Tripped         Fault = "batchPausedItself"  // the guards held row after row
 	Refused         Fault = "credentialsRefused" // calls refused until the operator renews our credentials
 	Partly          Fault = "partlyApplied"      // accepted, one field of two is never applied
 	RecordRepeated  Fault = "recordRepeated"     // a stream record was delivered to the ledger again
 	RecordReordered Fault = "recordsReordered"   // records came after younger ones of other items
+)
+
+// injected lists the faults above.
+var injected = []Fault{
+	Crash, Freeze, Skew, Jump, StoreThrottled, StoreLost, StoreSlow, BellLost, BellDoubled, BellLate,
+	Throttled, Broken, Unavailable, SlowAnswer, CutBefore, CutAfter, Ignored, Invalid, ShownLate, Revoked,
+	GuardChange, Urgent, OverlappingEdit, OutsideTheGuards, StopGlobal, StopTenant, StopConnection,
+	StopMarketplace, StopBatch, Refused, Partly, RecordRepeated, RecordReordered,
+}
+
+// What the faults led to, told beside them.
+const (
+	LeaseLost Fault = "leaseLost"         // a worker found that another one drives its lane
+	Swept     Fault = "swept"             // the sweep rang for a lane or job
+	Tripped   Fault = "batchPausedItself" // the guards held row after row
 )
 
 var errReset = errors.New("connection reset")

@@ -33,6 +33,7 @@ type Result struct {
 	States                  map[string]int64 `json:"states"`
 	Batches                 map[string]int64 `json:"batches"`
 	Faults                  map[Fault]int64  `json:"faults"`
+	Consequences            map[Fault]int64  `json:"consequences,omitempty"` // of the faults
 	OverBudget              int64            `json:"overBudget"`   // calls beyond Amazon's budget, which it refused
 	Adopted                 int64            `json:"adoptedLanes"` // by a worker that had another lane to drive
 	Seed                    uint64           `json:"seed"`

@@ -74,7 +74,7 @@ func (m *many) add(seed uint64, r Result) {
 
 // sum adds up the histories in the order of their seeds, as many as are needed.
 func (m *many) sum() Result {
-	sum := Result{OK: true, Seed: m.seed, States: map[string]int64{}, Batches: map[string]int64{}, Faults: map[Fault]int64{}}
+	sum := Result{OK: true, Seed: m.seed, States: map[string]int64{}, Batches: map[string]int64{}, Faults: map[Fault]int64{}, Consequences: map[Fault]int64{}}
 	h := fnv.New64a()
 	for n := range m.next {
 		r, ok := m.done[m.seed+n]
@@ -90,6 +90,16 @@ func (m *many) sum() Result {
 	}
 	if sum.OK && sum.Changes > 100_000 && sum.Observed*100 < sum.Changes*80 {
 		sum.OK, sum.Breaches = false, []string{"fewer than 80 % of the changes were observed"}
+	}
+	for _, f := range injected {
+		// A million changes are to meet every kind of fault often.
+		if n := sum.Faults[f]; sum.OK && sum.Changes >= 1_000_000 && n <= 1000 {
+			sum.OK, sum.Breaches = false, []string{fmt.Sprintf("%s came up only %d times", f, n)}
+		}
+	}
+	for _, f := range []Fault{LeaseLost, Swept, Tripped} {
+		sum.Consequences[f] = sum.Faults[f]
+		delete(sum.Faults, f)
 	}
 	sum.HistoryHash = fmt.Sprintf("%016x", h.Sum64())
 	return sum
