@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"time"
+	"strings"
 	"unicode"
 
 	"pricemanager/internal/price"
@@ -18,15 +18,24 @@ type cells struct {
 	dates   map[Meaning]*dateEvidence
 	markets *markets
 	columns [len(moneyColumns)]moneyColumn
+	names   identity
+	refs    price.RefKind // what the first row of a product id column was
+	at      places
 
 	text   []byte        // a number as ParseMoney wants it
 	chunk  []price.Money // amounts are taken from here, one allocation for many
+	clear  []price.Field // of the current row
+	texts  arena
 	errors []RowError
 	line   int
 }
 
 // moneyColumns are the price columns in the order in which errors are reported.
-var moneyColumns = [...]Meaning{MeansPrice, MeansSalePrice, MeansMin, MeansMax, MeansB2B}
+var moneyColumns = [...]Meaning{MeansPrice, MeansSalePrice, MeansMin, MeansMax, MeansB2B,
+	tierPrice[0], tierPrice[1], tierPrice[2], tierPrice[3], tierPrice[4]}
+
+// firstTier is where the tier prices begin in moneyColumns.
+const firstTier = 5
 
 // moneyColumn is what is known about one price column once evidence is in.
 type moneyColumn struct {
@@ -35,10 +44,23 @@ type moneyColumn struct {
 	reads form
 }
 
+// places are the columns that are neither prices nor names, -1 for none.
+type places struct {
+	market, currency, action, saleStart, saleEnd, tierType int
+	tierQuantity                                           [price.MaxTiers]int
+}
+
 func newCells(f *File) *cells {
-	c := &cells{layout: f.layout, numbers: f.numbers, dates: f.dates, markets: f.markets}
+	l := f.layout
+	c := &cells{layout: l, numbers: f.numbers, dates: f.dates, markets: f.markets, names: newIdentity(l), at: places{
+		market: l.index(MeansMarketplace), currency: l.index(MeansCurrency), action: l.index(MeansAction),
+		saleStart: l.index(MeansSaleStart), saleEnd: l.index(MeansSaleEnd), tierType: l.index(MeansTierType),
+	}}
 	for i, m := range moneyColumns {
-		c.columns[i] = moneyColumn{means: m, index: f.layout.index(m), reads: f.numbers[m].decided()}
+		c.columns[i] = moneyColumn{means: m, index: l.index(m), reads: f.numbers[m].decided()}
+	}
+	for i, m := range tierQuantity {
+		c.at.tierQuantity[i] = l.index(m)
 	}
 	return c
 }
@@ -49,22 +71,30 @@ func (c *cells) fail(column string, value []byte, code Code, fix, reason string,
 	})
 }
 
-// row reads a record. With errors the row still names its SKU and marketplace
+// row reads a record into row. With errors the row still names its SKU and marketplace
 // as far as they are known, and its edit must not be used.
-func (c *cells) row(rec *record) (Row, []RowError) {
-	c.errors, c.line = nil, rec.line
-	row := Row{Line: rec.line}
+func (c *cells) row(rec *record, row *Row) []RowError {
+	errs := c.read(rec, row)
+	if len(rec.notes) > 0 {
+		errs = c.judgeNotes(rec, row, errs)
+	}
+	return errs
+}
+
+func (c *cells) read(rec *record, row *Row) []RowError {
+	c.errors, c.clear, c.line = nil, c.clear[:0], rec.line
+	*row = Row{Line: rec.line}
 	switch rec.problem {
 	case CodeBrokenQuote:
 		c.fail("", rec.cell(0), rec.problem, "Double the quotes inside a cell, or remove them.", "A quote in this row does not close.")
-		return row, c.errors
+		return c.errors
 	case CodeCellTooLong:
 		for i, cell := range rec.cells {
 			if tooLong(cell) {
 				c.fail(c.layout.name(i), cell, rec.problem, "Shorten the cell.", "A cell has more than %d characters.", MaxCell)
 			}
 		}
-		return row, c.errors
+		return c.errors
 	}
 	for i := len(c.layout.Columns); i < len(rec.cells); i++ {
 		if len(rec.cells[i]) > 0 {
@@ -73,30 +103,118 @@ func (c *cells) row(rec *record) (Row, []RowError) {
 			break
 		}
 	}
-	sku := rec.cell(c.layout.index(MeansSKU))
-	row.SKU = price.SKU(sku)
-	switch {
-	case len(sku) == 0:
-		c.fail(c.layout.header(MeansSKU), nil, CodeMissingSKU, "Give the seller SKU.", "The row names no SKU.")
-	case len(sku) > MaxSKU || bytes.ContainsFunc(sku, unicode.IsControl):
-		c.fail(c.layout.header(MeansSKU), sku, CodeBadSKU, "Correct the SKU.", "A SKU has at most %d bytes and no line breaks or control characters.", MaxSKU)
-	}
-	currency := c.market(rec, &row)
+	c.name(rec, row)
+	c.action(rec)
+	currency := c.market(rec, row)
 	prices := [len(moneyColumns)]*price.Money{}
 	blank := true
 	for i := range c.columns {
 		if cell := rec.cell(c.columns[i].index); len(cell) > 0 {
 			blank = false
-			prices[i] = c.money(&c.columns[i], cell, currency)
+			prices[i] = c.money(&c.columns[i], cell, currency, rec.noted(c.columns[i].index).kind)
 		}
 	}
 	row.Edit.Set = price.Prices{Our: prices[0], Min: prices[2], Max: prices[3], B2B: prices[4]}
 	before := len(c.errors)
 	row.Edit.Set.Sale = c.sale(rec, prices[1])
-	if blank && len(c.errors) == before { // dates without a price have been reported as that
+	row.Edit.Set.Tiers = c.tiers(rec, prices[firstTier:])
+	row.Edit.Clear = c.cleared()
+	if blank && len(c.clear) == 0 && len(c.errors) == before { // dates and quantities without a price have been reported as that
 		c.fail(c.firstPrice(), nil, CodeBlankPrice, "Give a price, or remove the row.", "blank price: no price column of this row holds anything")
 	}
-	return row, c.errors
+	return c.errors
+}
+
+// name reads what the row says about which offer it means.
+func (c *cells) name(rec *record, row *Row) {
+	if c.names.by == MeansSKU {
+		sku := c.names.skuOf(rec)
+		row.SKU = price.SKU(c.texts.string(sku))
+		row.Ref = Ref{Kind: price.BySKU, Value: string(row.SKU)}
+		switch {
+		case len(sku) == 0:
+			c.fail(c.layout.name(c.names.sku), nil, CodeMissingSKU, "Give the seller SKU.", "The row names no SKU.")
+		case len(sku) > MaxSKU || bytes.ContainsFunc(sku, unicode.IsControl):
+			c.fail(c.layout.name(c.names.sku), sku, CodeBadSKU, "Correct the SKU.", "A SKU has at most %d bytes and no line breaks or control characters.", MaxSKU)
+		}
+	}
+	if cell := rec.cell(c.names.asin); len(cell) > 0 {
+		asin, ok := parseASIN(cell)
+		if !ok {
+			c.fail(c.layout.name(c.names.asin), cell, CodeBadASIN, "Copy the ASIN from the product's page at Amazon.", "An ASIN is B and nine letters or digits, or the ISBN-10 of a book.")
+		}
+		row.ASIN = Product{asin, string(cell)}
+	}
+	if cell := rec.cell(c.names.ean); len(cell) > 0 {
+		gtin, code, fix, reason := parseEAN(cell)
+		if code != "" {
+			c.fail(c.layout.name(c.names.ean), cell, code, fix, "%s", reason)
+		}
+		row.EAN = Product{gtin, string(cell)}
+	}
+	if cell := rec.cell(c.names.product); len(cell) > 0 {
+		c.product(cell, rec.cell(c.names.productType), row)
+	}
+	c.nameByProduct(rec, row)
+}
+
+// product reads a product id column.
+func (c *cells) product(cell, typ []byte, row *Row) {
+	header := c.layout.name(c.names.product)
+	ref, code, fix, reason := parseProduct(cell, typ)
+	if code != "" {
+		if c.names.by != MeansSKU || code != CodeBadProduct { // beside a SKU an id of another kind says nothing
+			c.fail(header, cell, code, fix, "%s", reason)
+		}
+		return
+	}
+	given := &row.ASIN
+	if ref.Kind == price.ByEAN {
+		given = &row.EAN
+	}
+	if given.Value != "" && given.Value != ref.Value {
+		c.fail(header, cell, CodeMismatch, "Correct the one that is wrong.", "The row names two different products: %s and %s.", given.Given, cell)
+	}
+	*given = Product{ref.Value, string(cell)}
+	if c.names.by != MeansProduct {
+		return
+	}
+	if c.refs == "" {
+		c.refs = ref.Kind
+	}
+	if c.refs != ref.Kind {
+		c.fail(header, cell, CodeMixedRefs, "Put EANs and ASINs into separate files, or add the SKUs.",
+			"Earlier rows name offers by %s: with both in one column, two rows could mean the same offer unnoticed.", strings.ToUpper(string(c.refs)))
+	}
+	row.Ref = ref
+}
+
+// nameByProduct names the offer in a file without SKUs.
+func (c *cells) nameByProduct(rec *record, row *Row) {
+	column := -1
+	switch c.names.by {
+	case MeansASIN:
+		column, row.Ref = c.names.asin, Ref{Kind: price.ByASIN, Value: row.ASIN.Value}
+	case MeansEAN:
+		column, row.Ref = c.names.ean, Ref{Kind: price.ByEAN, Value: row.EAN.Value}
+	case MeansProduct:
+		column = c.names.product
+	}
+	if column >= 0 && len(rec.cell(column)) == 0 {
+		c.fail(c.layout.name(column), nil, CodeMissingRef, "Give the ASIN or EAN, or add a column with the SKUs.", "The row does not say which offer it is about.")
+	}
+}
+
+// action reads Amazon's add-delete column: a price file changes prices only.
+func (c *cells) action(rec *record) {
+	cell := rec.cell(c.at.action)
+	switch {
+	case len(cell) == 0:
+	case len(cell) == 1 && (cell[0] == 'a' || cell[0] == 'A' || cell[0] == 'u' || cell[0] == 'U'):
+	default:
+		c.fail(c.layout.name(c.at.action), cell, CodeAction, "Remove the row, or write a. Delete listings in Seller Central.",
+			"The row asks for something else than a price change of the listing; that is not done here.")
+	}
 }
 
 // firstPrice names the column that a row without prices is blamed on.
@@ -112,7 +230,7 @@ func (c *cells) firstPrice() string {
 // market finds the row's marketplace and the currency of its prices, "" when
 // it has none.
 func (c *cells) market(rec *record, row *Row) price.Currency {
-	cell := rec.cell(c.layout.index(MeansMarketplace))
+	cell := rec.cell(c.at.market)
 	m, ok := c.markets.find(cell)
 	switch {
 	case ok:
@@ -122,7 +240,7 @@ func (c *cells) market(rec *record, row *Row) price.Currency {
 	default:
 		c.fail(c.layout.header(MeansMarketplace), cell, CodeUnknownMarketplace, "Use Amazon's marketplace id, the country code or the shop's domain.", "This is not one of Amazon's marketplaces.")
 	}
-	given := rec.cell(c.layout.index(MeansCurrency))
+	given := rec.cell(c.at.currency)
 	if len(given) == 0 || string(given) == string(m.Currency) {
 		return m.Currency
 	}
@@ -150,14 +268,26 @@ func upper(b []byte) string {
 }
 
 // money reads a price. It returns nil after reporting what is wrong with it.
-func (c *cells) money(col *moneyColumn, cell []byte, currency price.Currency) *price.Money {
-	n := parseNumber(cell)
+func (c *cells) money(col *moneyColumn, cell []byte, currency price.Currency, kind noteKind) *price.Money {
+	n, reads := parseNumber(cell), col.reads
+	if kind == noteNumber {
+		reads = point
+	}
 	header := c.layout.Columns[col.index].Header
 	if n.form == bad {
-		c.fail(header, cell, CodeNotANumber, "Write digits only, such as 19.99, without a currency sign.", "not a number")
+		if clears(cell) {
+			c.clear = append(c.clear, fieldOf(col.means))
+			return nil
+		}
+		c.fail(header, cell, CodeNotANumber, "Write digits only, such as 19.99, without a currency sign; or clear, to remove a price that is set.", "not a number")
 		return nil
 	}
-	if n.form == either && col.reads == either {
+	if stated := c.layout.Columns[col.index].Currency; stated != "" && currency != "" && stated != currency {
+		c.fail(header, cell, CodeCurrency, "Give the prices in "+string(currency)+", or correct the marketplace.",
+			"The column is in %s, but the row's prices are in %s.", stated, currency)
+		return nil
+	}
+	if n.form == either && reads == either {
 		why := "no other value of this column shows how it is written"
 		if c.numbers[col.means].point {
 			why = "the other values of this column are written both ways"
@@ -169,7 +299,7 @@ func (c *cells) money(col *moneyColumn, cell []byte, currency price.Currency) *p
 	if currency == "" {
 		return nil // without a marketplace there is nothing to read the amount in
 	}
-	c.text = n.appendDecimal(c.text[:0], col.reads)
+	c.text = n.appendDecimal(c.text[:0], reads)
 	m, err := price.ParseMoney(string(c.text), currency)
 	switch {
 	case errors.Is(err, price.ErrDecimals):
@@ -194,43 +324,4 @@ func (c *cells) keep(m price.Money) *price.Money {
 	}
 	c.chunk = append(c.chunk, m)
 	return &c.chunk[len(c.chunk)-1]
-}
-
-// sale puts the sale together: a price, a start and an end, or nothing.
-func (c *cells) sale(rec *record, reduced *price.Money) *price.Sale {
-	given := [3][]byte{
-		rec.cell(c.layout.index(MeansSalePrice)), rec.cell(c.layout.index(MeansSaleStart)), rec.cell(c.layout.index(MeansSaleEnd)),
-	}
-	if len(given[0]) == 0 && len(given[1]) == 0 && len(given[2]) == 0 {
-		return nil
-	}
-	for i, m := range [3]Meaning{MeansSalePrice, MeansSaleStart, MeansSaleEnd} {
-		if len(given[i]) == 0 {
-			c.fail(c.layout.header(m), nil, CodeIncompleteSale, "Give all three, or none to leave the sale as it is.",
-				"A sale needs a price, a start and an end; %s is missing.", m)
-		}
-	}
-	start, _ := c.date(MeansSaleStart, given[1])
-	end, endsWithDay := c.date(MeansSaleEnd, given[2])
-	if endsWithDay {
-		end = end.AddDate(0, 0, 1) // the day itself belongs to the sale
-	}
-	if reduced == nil || start.IsZero() || end.IsZero() {
-		return nil
-	}
-	return &price.Sale{Price: *reduced, Start: start, End: end}
-}
-
-func (c *cells) date(m Meaning, cell []byte) (time.Time, bool) {
-	if len(cell) == 0 {
-		return time.Time{}, false
-	}
-	at, isDay, code := parseDate(cell, *c.dates[m])
-	switch code {
-	case CodeAmbiguousDate:
-		c.fail(c.layout.header(m), cell, code, "Write it as 2030-12-31.", "ambiguous date: day and month could be the other way round, and no other value of this column proves that the day comes first")
-	case CodeNotADate:
-		c.fail(c.layout.header(m), cell, code, "Write it as 2030-12-31.", "This is not a date that we read.")
-	}
-	return at, isDay
 }

@@ -10,13 +10,17 @@ type source interface {
 	// next fills rec with the next record and reports whether there was one.
 	// The cells are valid until the following call.
 	next(rec *record) bool
+	// err is why next reported false before the end: a *fault.Fault when the
+	// seller can mend it.
+	err() error
 }
 
 // record is one row of cells before anything is known about their meaning.
 type record struct {
 	line    int // physical line on which it starts
 	cells   [][]byte
-	problem Code // CodeBrokenQuote or CodeCellTooLong: the cells cannot be trusted
+	notes   []note // what the format says about the cells, nil when it has no types
+	problem Code   // CodeBrokenQuote or CodeCellTooLong: the cells cannot be trusted
 }
 
 // blank reports whether no cell holds anything.
@@ -37,42 +41,63 @@ func (r *record) cell(i int) []byte {
 	return r.cells[i]
 }
 
+// lowWater is when the window moves on: most rows are shorter, so that few
+// need a second look.
+const lowWater = 4 << 10
+
 // delimited splits separated text as RFC 4180 describes it, with two additions
 // for files as they are: a quote inside an unquoted cell is an ordinary
 // character, and in tab separated files, where quoting is optional, a cell
 // whose quotes do not close on its line is taken literally.
 type delimited struct {
-	data []byte
-	sep  byte
-	eol  byte // '\n', or '\r' in a file that has no '\n'
+	window
+	sep byte
+	eol byte // '\n', or '\r' in a file that has no '\n'
 
-	pos, line int
-	scratch   []byte // unescaped quoted cells of the current record
+	pos     int // of the next record in the window
+	line    int
+	scratch []byte // unescaped quoted cells of the current record
 }
 
 var _ source = (*delimited)(nil)
 
-func newDelimited(data []byte, sep byte) *delimited {
-	d := &delimited{data: data, sep: sep, eol: '\n'}
-	if bytes.IndexByte(data, '\n') < 0 && bytes.IndexByte(data, '\r') >= 0 {
-		d.eol = '\r'
+// delimitedReadings are the separators in the order of preference when a file
+// fits several.
+func delimitedReadings(t *text) []reading {
+	var out []reading
+	for _, s := range []struct {
+		char byte
+		name string
+	}{{'\t', "tab"}, {';', "semicolon"}, {',', "comma"}, {'|', "pipe"}} {
+		out = append(out, reading{name: s.name, open: func() source { return newDelimited(t, s.char, t.eol) }})
 	}
-	return d
+	return out
 }
 
+func newDelimited(c Content, sep, eol byte) *delimited {
+	return &delimited{window: window{content: c, size: windowBytes}, sep: sep, eol: eol}
+}
+
+func (d *delimited) err() error { return d.fault }
+
 func (d *delimited) next(rec *record) bool {
-	if d.pos >= len(d.data) {
+	if len(d.bytes)-d.pos < lowWater && !d.ended() {
+		d.slide(d.pos)
+		d.pos = 0
+	}
+	if d.pos >= len(d.bytes) || d.fault != nil {
 		return false
 	}
 	d.line++
 	*rec = record{line: d.line, cells: rec.cells[:0]}
 	d.scratch = d.scratch[:0]
 
-	start, end := d.pos, len(d.data)
-	if i := bytes.IndexByte(d.data[start:], d.eol); i >= 0 {
-		end = start + i
+	start := d.pos
+	end, ok := d.lineEnd(start, start)
+	if !ok {
+		return false
 	}
-	text := bytes.TrimSuffix(d.data[start:end], []byte{'\r'})
+	text := bytes.TrimSuffix(d.bytes[start:end], []byte{'\r'})
 	d.pos = end + 1
 	if bytes.IndexByte(text, '"') < 0 {
 		d.split(rec, text)
@@ -81,6 +106,12 @@ func (d *delimited) next(rec *record) bool {
 		// line only.
 		rec.cells, rec.problem = rec.cells[:0], CodeBrokenQuote
 		d.split(rec, text)
+	}
+	if len(rec.cells) > maxCells {
+		d.fault = tooManyColumns(rec.line)
+	}
+	if d.fault != nil {
+		return false
 	}
 	for _, c := range rec.cells {
 		if tooLong(c) {
@@ -94,6 +125,10 @@ func tooLong(cell []byte) bool { return len(cell) > MaxCell && utf8.RuneCount(ce
 
 // split cuts text at every separator.
 func (d *delimited) split(rec *record, text []byte) {
+	if len(text) > windowBytes && bytes.Count(text, []byte{d.sep}) > maxCells {
+		d.fault = tooManyColumns(rec.line)
+		return
+	}
 	from := 0
 	for i, c := range text {
 		if c == d.sep {
@@ -110,12 +145,14 @@ func (d *delimited) split(rec *record, text []byte) {
 func (d *delimited) splitQuoted(rec *record, start, end int) bool {
 	at, line := start, d.line
 	for {
-		if at < len(d.data) && d.data[at] == '"' {
+		if at < len(d.bytes) && d.bytes[at] == '"' {
 			cell, after, ok := d.quoted(at, end)
 			if ok {
-				if newlines := bytes.Count(d.data[at:after], []byte{d.eol}); newlines > 0 {
+				if newlines := bytes.Count(d.bytes[at:after], []byte{d.eol}); newlines > 0 {
 					line += newlines
-					end = lineEnd(d.data, after, d.eol)
+					if end, ok = d.lineEnd(start, after); !ok {
+						return true // next sees why
+					}
 				}
 				rec.cells = append(rec.cells, trim(cell))
 				at = after
@@ -127,7 +164,7 @@ func (d *delimited) splitQuoted(rec *record, start, end int) bool {
 		} else {
 			at = d.literal(rec, at, end)
 		}
-		if at >= end || d.data[at] != d.sep {
+		if at >= end || d.bytes[at] != d.sep {
 			break
 		}
 		at++
@@ -136,20 +173,24 @@ func (d *delimited) splitQuoted(rec *record, start, end int) bool {
 	return true
 }
 
-func lineEnd(data []byte, from int, eol byte) int {
-	if i := bytes.IndexByte(data[from:], eol); i >= 0 {
-		return from + i
+// lineEnd finds the end of the line that position from of the record at start
+// is in. It reports false, and reading ends, when the record gets too long or
+// the content cannot be read.
+func (d *delimited) lineEnd(start, from int) (int, bool) {
+	end, ok := d.find(d.eol, from, start, MaxRow)
+	if !ok {
+		d.fault = rowTooLong(d.line)
 	}
-	return len(data)
+	return end, d.fault == nil
 }
 
 // literal takes a cell up to the separator or the end of the line.
 func (d *delimited) literal(rec *record, at, end int) int {
 	stop := end
-	if i := bytes.IndexByte(d.data[at:end], d.sep); i >= 0 {
+	if i := bytes.IndexByte(d.bytes[at:end], d.sep); i >= 0 {
 		stop = at + i
 	}
-	rec.cells = append(rec.cells, trim(bytes.TrimSuffix(d.data[at:stop], []byte{'\r'})))
+	rec.cells = append(rec.cells, trim(bytes.TrimSuffix(d.bytes[at:stop], []byte{'\r'})))
 	return stop
 }
 
@@ -157,27 +198,28 @@ func (d *delimited) literal(rec *record, at, end int) int {
 // position after it. It looks no further than a cell may be long, so that a
 // file full of open quotes costs no more than its size times that.
 func (d *delimited) quoted(at, end int) (cell []byte, after int, ok bool) {
-	limit := min(len(d.data), at+4*MaxCell)
+	d.need(at + 4*MaxCell + 2) // two more to see how the cell ends
+	limit := min(len(d.bytes), at+4*MaxCell)
 	if d.sep == '\t' {
 		limit = end
 	}
 	from := len(d.scratch)
 	for i := at + 1; i < limit; {
-		q := bytes.IndexByte(d.data[i:limit], '"')
+		q := bytes.IndexByte(d.bytes[i:limit], '"')
 		if q < 0 {
 			break
 		}
-		d.scratch = append(d.scratch, d.data[i:i+q]...)
+		d.scratch = append(d.scratch, d.bytes[i:i+q]...)
 		i += q + 1
-		if i < limit && d.data[i] == '"' {
+		if i < limit && d.bytes[i] == '"' {
 			d.scratch = append(d.scratch, '"')
 			i++
 			continue
 		}
-		if i < len(d.data) && d.data[i] == '\r' && d.eol == '\n' {
+		if i < len(d.bytes) && d.bytes[i] == '\r' && d.eol == '\n' {
 			i++
 		}
-		if i >= len(d.data) || d.data[i] == d.sep || d.data[i] == d.eol {
+		if i >= len(d.bytes) || d.bytes[i] == d.sep || d.bytes[i] == d.eol {
 			return d.scratch[from:len(d.scratch):len(d.scratch)], i, true
 		}
 		break

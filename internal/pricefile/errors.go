@@ -7,7 +7,8 @@ import (
 // Limits of a price file. They bound memory and time, not the business: a
 // seller with more rows splits the file.
 const (
-	MaxBytes   = 64 << 20
+	MaxBytes   = 256 << 20 // as uploaded, and again unpacked and in UTF-8
+	MaxRow     = 1 << 20   // bytes, with the line breaks in its cells
 	MaxColumns = 200
 	MaxCell    = 1_000 // characters
 	MaxRows    = 1_000_000
@@ -39,6 +40,23 @@ const (
 	CodeCellTooLong        Code = "cell-too-long"
 	CodeExtraCells         Code = "extra-cells"
 	CodeDuplicate          Code = "conflicting-duplicate"
+	CodeMissingRef         Code = "missing-product"    // no EAN or ASIN in a file that names offers by it
+	CodeBadASIN            Code = "bad-asin"           // not the shape of an ASIN
+	CodeBadEAN             Code = "bad-ean"            // not 8 to 14 digits
+	CodeCheckDigit         Code = "bad-check-digit"    // of an EAN
+	CodeLostDigits         Code = "lost-digits"        // an EAN that a spreadsheet has rounded
+	CodeBadProduct         Code = "unclear-product-id" // ASIN or EAN
+	CodeMismatch           Code = "product-mismatch"   // the row, or the offer that it names, is about another product
+	CodeMixedRefs          Code = "mixed-product-ids"  // ASINs and EANs in one column
+	CodeAction             Code = "listing-action"     // Amazon's add-delete asks to delete the listing
+	CodeClear              Code = "contradictory-clear"
+	CodeTierPercent        Code = "tier-percent"
+	CodeIncompleteTier     Code = "incomplete-tier"
+	CodeNotAQuantity       Code = "not-a-quantity"
+	CodeNoZone             Code = "time-without-zone"
+	CodeWrongType          Code = "wrong-type" // true, a percentage, a list, or a value that a spreadsheet made a date
+	CodeFormula            Code = "no-result"  // of a formula: an error, or not in the file
+	CodeTwice              Code = "key-given-twice"
 )
 
 // RowError is one thing wrong with one row, written for whoever made the file.

@@ -1,9 +1,7 @@
 package pricefile
 
 import (
-	"bytes"
 	"iter"
-	"unicode/utf8"
 
 	"pricemanager/internal/fault"
 	"pricemanager/internal/price"
@@ -11,8 +9,12 @@ import (
 
 // Row is one row of a price file: what it wants changed about one offer.
 type Row struct {
-	Line        int // physical line in the file, from 1
-	SKU         price.SKU
+	Line int       // physical line in the file, from 1
+	SKU  price.SKU // "" when the file names offers by EAN or ASIN
+	Ref  Ref       // what names the offer
+	// ASIN and EAN are what the row says about the offer's product, "" for
+	// nothing. They must agree with the offer that Ref names.
+	ASIN, EAN   Product
 	Marketplace price.MarketplaceID
 	Edit        price.Edit
 	// SameAs is the line of an earlier row that says exactly the same about
@@ -20,72 +22,98 @@ type Row struct {
 	SameAs int
 }
 
+// Product is an ASIN or EAN in the form of Ref and as the file gives it.
+type Product struct{ Value, Given string }
+
 // File is a price file whose layout is understood and whose columns have shown
 // how they are written. It is not for concurrent use.
 type File struct {
-	content []byte
+	text    *text
+	reading *reading
 	layout  *Layout
+	failed  error // why the last pass ended early
 	rows    int
 	markets *markets
 	numbers map[Meaning]*evidence
 	dates   map[Meaning]*dateEvidence
-	repeats map[rowKey]*repeat
-	suspect map[uint64]bool // fingerprints that occur more than once
 	prints  prints
+	// Offers that several rows are about: their fingerprints, in order, and what
+	// is known about each.
+	suspects []uint64
+	repeats  []repeat
 }
 
-// Open understands the content of a price file. Rows that name no marketplace
-// are about the given one, "" for none. A file that cannot be understood, or
-// is over a limit, is a *fault.Fault.
-func Open(content []byte, marketplace price.MarketplaceID) (*File, error) {
-	if err := checkEncoding(content); err != nil {
-		return nil, err
-	}
-	markets, err := newMarkets(marketplace)
+// Open understands the content of a price file. A file that cannot be
+// understood, or is over a limit, is a *fault.Fault; any other error is the
+// content's or the spool's own. The file must be closed.
+func Open(c Content, o Options) (_ *File, err error) {
+	markets, err := newMarkets(o.Marketplace)
 	if err != nil {
 		return nil, err
 	}
-	content = bytes.TrimPrefix(content, []byte("\ufeff"))
-	layout, err := findLayout(content)
+	t, err := openText(c, o.Spool)
 	if err != nil {
 		return nil, err
 	}
 	f := &File{
-		content: content, layout: layout, markets: markets, prints: newPrints(),
+		text: t, markets: markets, prints: newPrints(),
 		numbers: map[Meaning]*evidence{}, dates: map[Meaning]*dateEvidence{},
 	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // the error that counts is the other one
+		}
+	}()
+	readings, err := sources(t, o.Mappings)
+	if err != nil {
+		return nil, err
+	}
+	if f.layout, f.reading, err = findLayout(readings, o.Mappings); err != nil {
+		return nil, err
+	}
+	f.layout.Encoding, f.layout.Container = t.encoding, t.container
+	f.layout.Sheet, f.layout.OtherSheets = f.reading.sheet, f.reading.otherSheets
 	if err := f.gather(); err != nil {
 		return nil, err
 	}
-	if len(f.suspect) > 0 {
-		f.findRepeats()
+	f.findRepeats()
+	if f.failed != nil {
+		return nil, f.failed
 	}
-	f.prints.table = nil // only the suspects matter from here on
 	return f, nil
 }
 
-// checkEncoding refuses what is not UTF-8 text, naming what it seems to be.
-func checkEncoding(content []byte) error {
-	starts := func(magic string) bool { return bytes.HasPrefix(content, []byte(magic)) }
-	refuse := func(what string) error {
-		return fault.New(fault.Unsupported, "price-file-format", "The file is %s, which is not read yet. Save it as CSV or tab separated text in UTF-8.", what)
+// Close forgets the temporary files. It may be called twice.
+func (f *File) Close() error { return f.text.Close() }
+
+// Err is why the last run over Rows ended before the end of the file, nil when
+// it did not: a *fault.Fault when the seller can mend it.
+func (f *File) Err() error { return f.failed }
+
+// reading is one way of splitting a content into records. A content with
+// several is read in the one that has the best header.
+type reading struct {
+	name string        // for the layout
+	open func() source // at the beginning, for every pass
+
+	sheet       string // of a workbook; see Layout
+	otherSheets []string
+}
+
+// sources are the ways in which a content may be read: here formats are told
+// apart.
+func sources(t *text, remembered Mappings) ([]reading, error) {
+	if t.format == formatXLSX {
+		return xlsxReadings(t, remembered)
 	}
+	json, err := looksJSON(t)
 	switch {
-	case len(content) > MaxBytes:
-		return fault.New(fault.TooLarge, "price-file-bytes", "The file has %d bytes; at most %d are read. Split it into several files.", len(content), MaxBytes)
-	case starts("PK\x03\x04"):
-		return refuse("an Excel workbook or ZIP archive")
-	case starts("\x1f\x8b"):
-		return refuse("compressed with gzip")
-	case starts("\xff\xfe"), starts("\xfe\xff"):
-		return refuse("in UTF-16 encoding")
-	case bytes.IndexByte(content, 0) >= 0:
-		return refuse("not text")
+	case err != nil:
+		return nil, err
+	case json:
+		return jsonReadings(t)
 	}
-	if !utf8.Valid(content) {
-		return refuse("not in UTF-8 encoding (see line " + lineOfBadByte(content) + ")")
-	}
-	return nil
+	return delimitedReadings(t), nil
 }
 
 // Layout says how the file is understood.
@@ -103,12 +131,14 @@ func (f *File) Column(field price.Field) string { return f.layout.header(fields[
 func (f *File) Count() int { return f.rows }
 
 // Rows yields every row of the file in its order: with errors when anything is
-// wrong with it, and then its edit must not be used.
+// wrong with it, and then its edit must not be used. Err says afterwards
+// whether that was all of them.
 func (f *File) Rows() iter.Seq2[Row, []RowError] {
 	return func(yield func(Row, []RowError) bool) {
 		c := newCells(f)
+		var row Row
 		for rec := range f.records() {
-			row, errs := c.row(rec)
+			errs := c.row(rec, &row)
 			f.judgeRepeat(&row, &errs)
 			if !yield(row, errs) {
 				return
@@ -120,13 +150,14 @@ func (f *File) Rows() iter.Seq2[Row, []RowError] {
 // records yields the records below the header that hold anything.
 func (f *File) records() iter.Seq[*record] {
 	return func(yield func(*record) bool) {
-		var src source = newDelimited(f.content, f.layout.sep)
+		src := f.reading.open()
 		var rec record
 		for src.next(&rec) {
 			if rec.line > f.layout.HeaderLine && !rec.blank() && !yield(&rec) {
-				return
+				break
 			}
 		}
+		f.failed = src.err()
 	}
 }
 
@@ -148,7 +179,7 @@ func (f *File) gather() error {
 			columns = append(columns, column{i, f.numbers[c.Means], f.dates[c.Means]})
 		}
 	}
-	sku, market := f.layout.index(MeansSKU), f.layout.index(MeansMarketplace)
+	names, market := newIdentity(f.layout), f.layout.index(MeansMarketplace)
 	for rec := range f.records() {
 		f.rows++
 		if f.rows > MaxRows {
@@ -160,32 +191,33 @@ func (f *File) gather() error {
 		for _, c := range columns {
 			switch cell := rec.cell(c.index); {
 			case len(cell) == 0:
+			case c.number != nil && rec.noted(c.index).kind != noteText: // says nothing about how people write here
 			case c.number != nil:
-				c.number.add(parseNumber(cell).form)
+				c.number.observe(rec.line, cell)
 			default:
-				c.date.add(cell)
+				c.date.observe(rec.line, cell)
 			}
 		}
-		f.notice(rec.cell(sku), rec.cell(market))
+		if f.rows <= sampled {
+			f.layout.sample(rec)
+		}
+		f.notice(names.key(rec), rec.cell(market))
+	}
+	if f.failed != nil {
+		return f.failed
 	}
 	if f.rows == 0 {
 		return unreadable("empty", "The file has a header but no rows.")
 	}
-	for i := range f.layout.Columns {
-		c := &f.layout.Columns[i]
-		switch {
-		case c.Means.money():
-			c.Reads = f.numbers[c.Means].String()
-		case c.Means.date():
-			c.Reads = f.dates[c.Means].String()
-		}
-	}
+	f.layout.conclude(f.numbers, f.dates)
 	return nil
 }
 
 // SKUColumn and MarketplaceColumn are the names, as the file gives them, of the
 // columns that say which offer a row is about; "" when the file has none.
-func (f *File) SKUColumn() string { return f.layout.header(MeansSKU) }
+func (f *File) SKUColumn() string {
+	return f.layout.headerOr(MeansSKU, MeansASIN, MeansEAN, MeansProduct)
+}
 
 // MarketplaceColumn: see SKUColumn.
 func (f *File) MarketplaceColumn() string { return f.layout.header(MeansMarketplace) }

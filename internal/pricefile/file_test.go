@@ -16,10 +16,14 @@ import (
 
 const germany, usa = price.MarketplaceID("A1PA6795UKMFR9"), price.MarketplaceID("ATVPDKIKX0DER")
 
+func openString(content string, m price.MarketplaceID) (*File, error) {
+	return Open(strings.NewReader(content), Options{Marketplace: m})
+}
+
 // read returns the good rows and the errors of a file as "line code column=value".
 func read(t *testing.T, content string, m price.MarketplaceID) ([]Row, []string) {
 	t.Helper()
-	f, err := Open([]byte(content), m)
+	f, err := openString(content, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +66,14 @@ func date(s string) time.Time {
 
 var moneyEqual = cmp.Comparer(func(a, b price.Money) bool { return a == b })
 
+// named fills in what every row of a file with SKUs has.
+func named(rows []Row) []Row {
+	for i, r := range rows {
+		rows[i].Ref = Ref{Kind: price.BySKU, Value: string(r.SKU)}
+	}
+	return rows
+}
+
 func TestAmazonsTemplateIsRead(t *testing.T) {
 	t.Parallel()
 	rows, errs := read(t, "TemplateType=PriceInventory\tVersion=2018.0924\t\t\n"+
@@ -79,7 +91,7 @@ func TestAmazonsTemplateIsRead(t *testing.T) {
 		{Line: 6, SKU: `B "2"`, Marketplace: usa, Edit: price.Edit{Set: price.Prices{Min: money("5", "USD")}}},
 		{Line: 7, SKU: `C"3`, Marketplace: usa, Edit: price.Edit{Set: price.Prices{Our: money("1250", "USD")}}},
 	}
-	if diff := cmp.Diff(want, rows, moneyEqual); diff != "" || errs != nil {
+	if diff := cmp.Diff(named(want), rows, moneyEqual); diff != "" || errs != nil {
 		t.Error(diff, errs)
 	}
 }
@@ -98,7 +110,7 @@ func TestEuropeanFilesAreReadInFiveLanguages(t *testing.T) {
 		"English": "SELLER_SKU;Country;Our price;Currency;Sale price;Sale from;Sale to;Min price;Max price;B2B price",
 	} {
 		rows, errs := read(t, "\ufeff"+header+"\nGröße-Ü;Amazon.de;1.234,50;eur;1100,00;01.03.2030;31.03.2030;999,00;2.000,00;\"1.200,00\"\n", "")
-		if diff := cmp.Diff(want, rows, moneyEqual); diff != "" || errs != nil {
+		if diff := cmp.Diff(named(want), rows, moneyEqual); diff != "" || errs != nil {
 			t.Error(language, diff, errs)
 		}
 	}
@@ -115,7 +127,7 @@ func TestAFilesConventionIsProvenColumnByColumn(t *testing.T) {
 	if !slices.Equal(errs, want) || len(rows) != 2 {
 		t.Errorf("got %q and %d rows, want %q", errs, len(rows), want)
 	}
-	f, err := Open([]byte("sku,price,min\nA,\"1,234\",2\nB,1.5,3\n"), germany)
+	f, err := openString("sku,price,min\nA,\"1,234\",2\nB,1.5,3\n", germany)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +184,7 @@ func TestEveryBadCellOfARowIsReported(t *testing.T) {
 
 func TestAMismatchedCurrencyNamesBoth(t *testing.T) {
 	t.Parallel()
-	f, err := Open([]byte("sku;price;currency\nA;5,00;USD\n"), germany)
+	f, err := openString("sku;price;currency\nA;5,00;USD\n", germany)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,8 +211,8 @@ func TestDaysEndWithTheDayAndTimesAreExact(t *testing.T) {
 		{"2030-02-28", "2030-02-28", at("2030-02-28T00:00:00Z"), at("2030-03-01T00:00:00Z")},
 		{"31.12.2030", "31.12.2030", at("2030-12-31T00:00:00Z"), at("2031-01-01T00:00:00Z")},
 		{"13/04/2030", "14/05/2030", at("2030-04-13T00:00:00Z"), at("2030-05-15T00:00:00Z")},
-		{"2030-04-01T08:00:00+02:00", "2030-04-02T10:30", at("2030-04-01T06:00:00Z"), at("2030-04-02T10:30:00Z")},
-		{"2030-04-01 08:00:00", "2030-04-02T10:30:01.9Z", at("2030-04-01T08:00:00Z"), at("2030-04-02T10:30:01Z")},
+		{"2030-04-01T08:00:00+02:00", "2030-04-02T10:30Z", at("2030-04-01T06:00:00Z"), at("2030-04-02T10:30:00Z")},
+		{"2030-04-01 08:00:00-02:00", "2030-04-02T10:30:01.9Z", at("2030-04-01T10:00:00Z"), at("2030-04-02T10:30:01Z")},
 	} {
 		rows, errs := read(t, "sku;price;sale price;sale from;sale to\nA;9,99;8,99;"+tc.from+";"+tc.to+"\n", germany)
 		if errs != nil {
@@ -272,10 +284,6 @@ func TestFilesThatCannotBeUnderstoodSayWhy(t *testing.T) {
 		kind          fault.Kind
 		typ, says     string
 	}{
-		{"Excel", "PK\x03\x04...", fault.Unsupported, "price-file-format", "CSV"},
-		{"gzip", "\x1f\x8b\x08", fault.Unsupported, "price-file-format", "gzip"},
-		{"UTF-16", "\xff\xfes\x00", fault.Unsupported, "price-file-format", "UTF-16"},
-		{"Latin 1", "sku;price\nA;1\nGr\xf6\xdfe;2\n", fault.Unsupported, "price-file-format", "line 3"},
 		{"binary", "sku;price\nA;\x00\n", fault.Unsupported, "price-file-format", "not text"},
 		{"nothing", "", fault.Invalid, "price-file-header", "No header"},
 		{"no header", "A;19,99\n", fault.Invalid, "price-file-header", "A, 19,99"},
@@ -283,30 +291,32 @@ func TestFilesThatCannotBeUnderstoodSayWhy(t *testing.T) {
 		{"no rows", "sku;price\n;;\n\n", fault.Invalid, "price-file-empty", "no rows"},
 		{"two price columns", "sku;price;preis\nA;1;2\n", fault.Invalid, "price-file-columns", `"preis"`},
 		{"too wide", wide + "\nA;1\n", fault.Invalid, "price-file-columns", "200"},
-		{"too many bytes", "sku;price\n" + strings.Repeat("A;1\n", MaxBytes/4), fault.TooLarge, "price-file-bytes", "Split"},
-		{"too many rows", "sku;price\n" + strings.Repeat("A;1\n", MaxRows+1), fault.TooLarge, "price-file-rows", "1000000"},
 	} {
-		_, err := Open([]byte(tc.content), germany)
+		_, err := openString(tc.content, germany)
 		var f *fault.Fault
 		if !errors.As(err, &f) || f.Kind != tc.kind || f.Type != tc.typ || !strings.Contains(f.Public, tc.says) {
 			t.Errorf("%s: got %v, want %s %s with %q", tc.name, err, tc.kind, tc.typ, tc.says)
 		}
 	}
-	if _, err := Open([]byte("sku;price\nA;1\n"), "nowhere"); err == nil {
+	if _, err := openString("sku;price\nA;1\n", "nowhere"); err == nil {
 		t.Error("an unknown standard marketplace passes")
 	}
 }
 
 func TestTheMappingNamesEveryColumn(t *testing.T) {
 	t.Parallel()
-	f, err := Open([]byte("sep=;\nSKU;Titel;Preis;Angebot von\nA;x;19,99;\nB;y;1.000,00;13/01/2030\n"), germany)
+	f, err := openString("sep=;\nSKU;Titel;Preis;Angebot von\nA;x;19,99;\nB;y;1.000,00;13/01/2030\n", germany)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Layout{Separator: "semicolon", HeaderLine: 2, Columns: []Column{
-		{1, "SKU", MeansSKU, ""}, {2, "Titel", "", ""}, {3, "Preis", MeansPrice, "decimal comma"}, {4, "Angebot von", MeansSaleStart, "day first"},
-	}}
-	if diff := cmp.Diff(want, f.Layout(), cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".sep" || p.Last().String() == ".at" }, cmp.Ignore())); diff != "" {
+	want := Layout{Kind: FreeLayout, Separator: "semicolon", HeaderLine: 2, Encoding: "UTF-8",
+		Fingerprint: Fingerprint([]string{"sku", "titel", "PREIS", "Angebot-von"}), Columns: []Column{
+			{Number: 1, Header: "SKU", Means: MeansSKU, Samples: []string{"A", "B"}},
+			{Number: 2, Header: "Titel", Samples: []string{"x", "y"}},
+			{Number: 3, Header: "Preis", Means: MeansPrice, Reads: "decimal comma", Proof: &Proof{3, "19,99"}, Samples: []string{"19,99", "1.000,00"}},
+			{Number: 4, Header: "Angebot von", Means: MeansSaleStart, Reads: "day first", Proof: &Proof{4, "13/01/2030"}, Samples: []string{"13/01/2030"}},
+		}}
+	if diff := cmp.Diff(want, f.Layout(), cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".width" || p.Last().String() == ".at" }, cmp.Ignore())); diff != "" {
 		t.Error(diff)
 	}
 	if f.Column(price.FieldOur) != "Preis" || f.Column(price.FieldB2B) != "" {

@@ -2,8 +2,6 @@ package pricefile
 
 import (
 	"bytes"
-	"strconv"
-	"unicode/utf8"
 
 	"pricemanager/internal/price"
 )
@@ -13,6 +11,8 @@ import (
 type markets struct {
 	standard *price.Marketplace // for rows that name none; nil when there is none
 	seen     map[string]price.Marketplace
+	last     price.Marketplace // what the latest row with a name was about
+	lastName []byte
 }
 
 // maxSeen bounds the memory that a file of nonsense names can take.
@@ -38,6 +38,15 @@ func (m *markets) find(cell []byte) (price.Marketplace, bool) {
 		}
 		return *m.standard, true
 	}
+	if bytes.Equal(cell, m.lastName) {
+		return m.last, m.last.ID != ""
+	}
+	found, ok := m.look(cell)
+	m.last, m.lastName = found, append(m.lastName[:0], cell...)
+	return found, ok
+}
+
+func (m *markets) look(cell []byte) (price.Marketplace, bool) {
 	if found, ok := m.seen[string(cell)]; ok {
 		return found, found.ID != ""
 	}
@@ -46,17 +55,4 @@ func (m *markets) find(cell []byte) (price.Marketplace, bool) {
 		m.seen[string(cell)] = found
 	}
 	return found, ok
-}
-
-// lineOfBadByte is the line of the first byte that is not UTF-8.
-func lineOfBadByte(content []byte) string {
-	at := 0
-	for at < len(content) {
-		r, n := utf8.DecodeRune(content[at:])
-		if r == utf8.RuneError && n == 1 {
-			break
-		}
-		at += n
-	}
-	return strconv.Itoa(1 + bytes.Count(content[:at], []byte{'\n'}))
 }

@@ -14,11 +14,21 @@ const (
 )
 
 // evidence collects what the values of a column prove.
-type evidence struct{ point, comma bool }
+type evidence struct {
+	point, comma bool
+	proof        Proof // the first value that proved anything
+}
 
-func (e *evidence) add(f form) {
+func (e *evidence) observe(line int, cell []byte) {
+	f := parseNumber(cell).form
+	if f != point && f != comma {
+		return
+	}
 	e.point = e.point || f == point
 	e.comma = e.comma || f == comma
+	if e.proof.Line == 0 {
+		e.proof = Proof{line, show(cell)}
+	}
 }
 
 // decided returns the column's one proven way of writing, or either.
@@ -52,9 +62,38 @@ type number struct {
 	form     form
 }
 
+// simpleNumber takes most prices apart: digits, with at most one separator that
+// cannot be taken for a grouping one.
+func simpleNumber(s []byte) (number, bool) {
+	at := -1
+	for i, c := range s {
+		if digit(c) {
+			continue
+		}
+		if at >= 0 || i == 0 || c != '.' && c != ',' {
+			return number{}, false
+		}
+		at = i
+	}
+	switch decimals := len(s) - at - 1; {
+	case len(s) == 0, decimals == 0, at >= 0 && decimals == 3:
+		return number{}, false
+	case at < 0:
+		return number{digits: s, decimal: -1, form: whole}, true
+	}
+	return number{digits: s, decimal: at, form: written(s[at])}, true
+}
+
 // parseNumber takes a text apart. Digits may be grouped in threes by the other
 // separator, by spaces (also no-break ones) or by apostrophes.
 func parseNumber(s []byte) number {
+	if n, ok := simpleNumber(s); ok {
+		return n
+	}
+	return anyNumber(s)
+}
+
+func anyNumber(s []byte) number {
 	n := number{decimal: -1}
 	if len(s) > 0 && (s[0] == '-' || s[0] == '+') {
 		n.negative = s[0] == '-'

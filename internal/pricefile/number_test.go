@@ -1,6 +1,7 @@
 package pricefile
 
 import (
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -83,6 +84,16 @@ func TestNumberFormsAgreeWithAGrammar(t *testing.T) {
 			}
 		case asPoint && n.form != point, asComma && n.form != comma:
 			t.Fatalf("%q: point %v, comma %v, got form %d", text, asPoint, asComma, n.form)
+		}
+	})
+}
+
+func TestPlainNumbersAreTheSameOnTheShortWay(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := []byte(rapid.StringMatching(`[0-9]{0,7}[., ']?[0-9]{0,4}[.,]?[0-9]{0,3}`).Draw(t, "text"))
+		if short, ok := simpleNumber(s); ok && !reflect.DeepEqual(short, anyNumber(s)) {
+			t.Fatalf("%s: %+v, want %+v", s, short, anyNumber(s))
 		}
 	})
 }

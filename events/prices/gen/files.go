@@ -9,12 +9,16 @@ import (
 // files returns the demo files by name.
 func files() map[string][]byte {
 	c := catalogue()
-	return map[string][]byte{
+	out := map[string][]byte{
 		"catalogue.json":        encode(c),
 		"fakeamazon-seed.json":  seed(c),
 		"us-price-quantity.txt": usFile(marketRows(usa, 160, 16, false)),
 		"eu-prezzi.csv":         euFile(marketRows(germany, 121, 22, true), marketRows(france, 121, 22, true)),
 	}
+	for _, s := range corpus() {
+		out["corpus/"+s.name] = s.body
+	}
+	return out
 }
 
 const saleStart, saleEnd = "2030-03-01", "2030-03-31"

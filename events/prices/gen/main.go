@@ -10,6 +10,9 @@
 //   - us-price-quantity.txt: Amazon's Price & Quantity template, tab separated
 //     with a template line on top, for ATVPDKIKX0DER. Its marketplace is chosen
 //     at upload, because the template has no column for it.
+//   - corpus: a file of every kind that is read and of every kind of damage,
+//     made in corpus*.go, each with a plan beside it in corpus/golden that a
+//     test holds it to: what was understood, and why which row is refused.
 //   - eu-prezzi.csv: what a spreadsheet in Germany saves: byte order mark,
 //     semicolons, decimal commas, German headers; for Germany and France.
 //
@@ -22,6 +25,9 @@
 //
 //	go run ./events/prices/gen          writes the files
 //	go run ./events/prices/gen -check   fails when they differ
+//
+// and, when the golden plans are meant to change, go test ./events/prices/gen
+// -run Corpus -update, and read what changed.
 package main
 
 import (

@@ -1,0 +1,5 @@
+//go:build !race
+
+package pricefile
+
+const raceEnabled, raceSlower = false, 1
