@@ -84,6 +84,7 @@ func TestRecordedChangesGetIntoTheLedgerOnce(t *testing.T) {
 		"success-identity":    {want: []ledger.Type{ledger.TenantCreated, ledger.APIKeyCreated, ledger.APIKeyRevoked}},
 		"success-connections": {want: []ledger.Type{ledger.ConnectionStarted, ledger.ConnectionAuthorised, ledger.ImportStarted, ledger.ImportCompleted, ledger.ConnectionReauthorise}},
 		"success-privacy":     {want: []ledger.Type{ledger.ExportRequested, ledger.ExportCompleted}},
+		"success-guards":      {want: []ledger.Type{ledger.GuardsChanged}},
 		"success-expired":     {},
 		// What is before the bad record is written, what is behind it waits.
 		"partial-foreign-table":  {failed: []string{"300000000000000000202"}, want: []ledger.Type{ledger.TenantCreated}},

@@ -12,12 +12,14 @@ import (
 	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/dynamo"
+	"pricemanager/internal/tenant"
 )
 
 // config is what the function reads from its environment.
 type config struct {
 	runtime.Base
 	Tables  runtime.Tables
+	Buckets runtime.Buckets
 	Secrets runtime.Secrets
 }
 
@@ -25,6 +27,7 @@ type handler struct {
 	app    *runtime.App
 	tables map[store.Table]string
 	pump   *ledger.Pump
+	growth growth
 }
 
 // errPartly fails an invocation of which a part succeeded.
@@ -65,6 +68,9 @@ func (h *handler) stream(ctx context.Context, ev events.DynamoDBEvent) (events.D
 			h.app.Log.ErrorContext(ctx, "records did not get into the ledger", "cause", cause, "records", len(ev.Records), "from", failed)
 		}
 	}
+	h.growth.note(ctx, records, func(t tenant.ID, err error) {
+		h.app.Log.WarnContext(ctx, "a price history did not grow; it is read from the ledger meanwhile", "tenant", t, "cause", err)
+	})
 	h.app.Metrics.Emit(nil,
 		metrics.Count("StreamRecords", int64(len(ev.Records))), metrics.Count("StreamFailures", int64(len(failed))),
 		metrics.Millis("StreamTime", h.app.Clock.Now().Sub(start)))

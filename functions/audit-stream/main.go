@@ -1,6 +1,6 @@
 // Command audit-stream is the Lambda function that turns changes of the tables
-// into ledger events. It reads the streams of the offers, identity, connections
-// and privacy tables.
+// into ledger events, and has the price history follow. It reads the streams of
+// the offers, identity, connections and privacy tables.
 package main
 
 import (
@@ -9,12 +9,15 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"pricemanager/internal/envelope"
 	"pricemanager/internal/envelope/awskms"
+	"pricemanager/internal/history"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/store/dynamo"
+	"pricemanager/internal/store/s3"
 )
 
 func main() { runtime.Main(run) }
@@ -31,9 +34,12 @@ func run(ctx context.Context) error {
 	}
 	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
 	sealer := envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock)
+	log := ledger.New(db, sealer, app.Clock, rand.Reader)
+	objects := s3.Client(aws, cfg.Stage == runtime.Local)
+	past := &history.History{Ledger: log, Blobs: s3.New(objects, awss3.NewPresignClient(objects), cfg.Buckets.Names()), Clock: app.Clock}
 	h := &handler{
 		app: app, tables: cfg.Tables.Names(),
-		pump: &ledger.Pump{Log: ledger.New(db, sealer, app.Clock, rand.Reader), Mappers: mappers()},
+		pump: &ledger.Pump{Log: log, Mappers: mappers()}, growth: growth{grow: past.Grow},
 	}
 	stream := h.stream
 	if cfg.Stage == runtime.Local {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"pricemanager/internal/connect"
+	"pricemanager/internal/guard"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
@@ -13,7 +14,7 @@ import (
 // mappers says, for each streamed table, which ledger events its changes mean.
 func mappers() map[store.Table]ledger.Mapper {
 	return map[store.Table]ledger.Mapper{
-		store.Offers:      all(plan.Events, lane.Events),
+		store.Offers:      all(plan.Events, lane.Events, guard.Events),
 		store.Identity:    identity.Events,
 		store.Connections: connect.Events,
 		store.Privacy:     privacy.Events,

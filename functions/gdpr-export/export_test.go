@@ -40,7 +40,8 @@ func (w *world) trade(t *testing.T, id tenant.ID, mark string, minor int64) {
 		t.Fatal(err)
 	}
 	offers, batches := lane.NewOffers(w.db), lane.NewBatches(w.db, w.blobs)
-	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: clk}
+	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: clk,
+		GuardsHash: func(context.Context, tenant.ID) (string, error) { return price.DefaultGuards().Hash(), nil }}
 	bell := lane.Bell{DB: w.db, Queue: memory.NewQueue(clk), Now: clk.Now}
 	engine := &lane.Engine{DB: w.db, Blobs: w.blobs, Bell: bell, Clock: clk, Log: w.app.Log,
 		Planned: func(ctx context.Context, t tenant.ID, id string, c price.ConnectionID, from int64, limit int) ([]lane.Row, error) {
@@ -171,7 +172,7 @@ func TestAnExportTellsWhatBecameOfEveryPlanAndBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(plans) != 2 || plans[0].State != plan.Applied || plans[0].Batch != sent.ID || plans[0].Summary.Planned != 1 ||
-		plans[0].Policy != plan.AllOrNothing || len(plans[0].Mapping.Columns) != 3 || plans[0].Guards != price.DefaultGuards() {
+		plans[0].Policy != plan.AllOrNothing || len(plans[0].Mapping.Columns) != 3 || plans[0].Guards != price.DefaultGuards().Hash() {
 		t.Errorf("plans.json: %+v", plans)
 	}
 	for name, want := range map[string][]string{"batch": {sent.ID, refused.ID}, "planned": {"1", "1"}, "file": {"A1ALPHA.csv", "A1ALPHA.csv"}} {
@@ -190,7 +191,8 @@ func TestWhatIsLongerThanAPageIsExportedWhole(t *testing.T) {
 	w.trade(t, tenantA, "A1ALPHA", 2000)
 	clk := w.app.Clock
 	offers, batches := lane.NewOffers(w.db), lane.NewBatches(w.db, w.blobs)
-	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: clk}
+	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: clk,
+		GuardsHash: func(context.Context, tenant.ID) (string, error) { return price.DefaultGuards().Hash(), nil }}
 	bell := lane.Bell{DB: w.db, Queue: memory.NewQueue(clk), Now: clk.Now}
 	known := price.FromMinor(2000, "EUR")
 	for i := range page {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"pricemanager/internal/plan"
-	"pricemanager/internal/price"
 	"pricemanager/internal/pricefile"
 	"pricemanager/internal/privacy"
 	"pricemanager/internal/tenant"
@@ -27,7 +26,7 @@ type planRow struct {
 	ExpiresAt time.Time        `json:"expiresAt"`
 	Batch     string           `json:"batch,omitempty"` // that it became
 	Policy    plan.Policy      `json:"policy"`
-	Guards    price.Guards     `json:"guards"`
+	Guards    string           `json:"guards"` // hash of the guards that judged it
 	Summary   plan.Summary     `json:"summary"`
 	Mapping   pricefile.Layout `json:"mapping"`
 	Blocked   string           `json:"blocked,omitempty"`

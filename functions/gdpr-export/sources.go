@@ -24,6 +24,7 @@ func sources(d deps, keys *identity.Keys) []privacy.Source {
 		privacy.SourceFunc("connections", connectionList{connections}.export),
 		privacy.SourceFunc("offers", offerList{connections, lane.NewOffers(d.db)}.export),
 		privacy.SourceFunc("plans", planList{&plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}}.export),
+		privacy.SourceFunc("mappings", mappingList{&plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}}.export),
 		privacy.SourceFunc("batches", batchList{lane.NewBatches(d.db, d.blobs)}.export),
 	}
 }

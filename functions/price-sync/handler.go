@@ -10,6 +10,7 @@ import (
 
 	"pricemanager/internal/amazon"
 	"pricemanager/internal/connect"
+	"pricemanager/internal/guard"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
@@ -68,13 +69,20 @@ type handler struct {
 
 func newHandler(d deps) *handler {
 	plans := &plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}
+	guards := &guard.Store{DB: d.db, Clock: d.app.Clock}
 	return &handler{app: d.app, engine: &lane.Engine{
 		Config: lane.Config{ConfirmWithin: d.cfg.ConfirmWithin, UnknownFor: d.cfg.UnknownFor,
 			Together: d.cfg.Together, FeedFrom: d.cfg.FeedFrom, FeedTakes: d.cfg.FeedTakes, FeedStall: d.cfg.FeedStall},
 		DB: d.db, Blobs: d.blobs, Clock: d.app.Clock, Log: d.app.Log,
 		Bell:     lane.Bell{DB: d.db, Queue: d.queue, Now: d.app.Clock.Now, Trace: trace.Header},
 		Listings: d.amazon, Reports: d.amazon, Feeds: d.feeds, Catalogue: catalogue, Connections: d.connections,
-		Guards: func(context.Context, tenant.ID) (price.Guards, error) { return price.DefaultGuards(), nil },
+		Guards: func(ctx context.Context, t tenant.ID) (lane.GuardSet, error) {
+			set, err := guards.Load(ctx, t)
+			if err != nil {
+				return nil, err // and not a nil *guard.Set, which would be a GuardSet
+			}
+			return set, nil
+		},
 		Planned: func(ctx context.Context, t tenant.ID, id string, c price.ConnectionID, from int64, limit int) ([]lane.Row, error) {
 			rows, err := plans.LaneRows(ctx, t, id, c, from, limit)
 			out := make([]lane.Row, len(rows))
@@ -171,7 +179,7 @@ func catalogue(r io.Reader, m price.MarketplaceID, row func(lane.CatalogueRow) e
 		case err != nil:
 			return err
 		}
-		if err := row(lane.CatalogueRow{SKU: l.SKU, ASIN: l.ASIN, Title: l.Title, Quantity: l.Quantity}); err != nil {
+		if err := row(lane.CatalogueRow{SKU: l.SKU, ASIN: l.ASIN, GTIN: l.GTIN, Title: l.Title, Quantity: l.Quantity}); err != nil {
 			return err
 		}
 	}

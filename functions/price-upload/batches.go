@@ -26,11 +26,15 @@ func (h *handler) createBatch(ctx context.Context, r *web.Request) (*web.Respons
 	if err != nil {
 		return nil, err
 	}
-	var in struct{ Plan, Token string }
+	var in struct{ Plan, Token, ActivateAt string }
 	if err := r.JSON(&in); err != nil {
 		return nil, err
 	}
-	id, err := h.apply(ctx, r, in.Plan, in.Token, key, false)
+	at, err := h.activateAt(in.ActivateAt)
+	if err != nil {
+		return nil, err
+	}
+	id, err := h.apply(ctx, r, in.Plan, in.Token, key, begin{at: at})
 	if err != nil {
 		return nil, err
 	}
@@ -55,9 +59,14 @@ var priorities = map[plan.Origin]int{
 	plan.OfFile: lane.PriorityBulk, plan.OfRollback: lane.PriorityReversal, plan.OfCorrection: lane.PriorityEdit,
 }
 
-// apply claims a plan and makes its batch, whose id it returns. With now the
-// caller activates the batch itself.
-func (h *handler) apply(ctx context.Context, r *web.Request, planID, token, key string, now bool) (batch string, err error) {
+// begin says when a batch begins.
+type begin struct {
+	now bool      // the caller activates it itself
+	at  time.Time // zero for at once
+}
+
+// apply claims a plan and makes its batch, whose id it returns.
+func (h *handler) apply(ctx context.Context, r *web.Request, planID, token, key string, when begin) (batch string, err error) {
 	id, err := newBatchID(h.random)
 	if err != nil {
 		return "", err
@@ -76,7 +85,7 @@ func (h *handler) apply(ctx context.Context, r *web.Request, planID, token, key 
 		return "", fault.New(fault.Conflict, "plan-empty", "The plan has no row that may be sent. Look at what was held and refused.")
 	}
 	return p.Batch, h.batches.Create(ctx, r.Tenant, lane.NewBatch{ID: p.Batch, Plan: p.ID, File: p.File, Actor: r.Principal.Actor,
-		Strict: p.Policy == plan.AllOrNothing, Rows: rows, Priority: priorities[p.Origin], Now: now, Trace: trace.Header(ctx)}, h.bell)
+		Strict: p.Policy == plan.AllOrNothing, Rows: rows, Priority: priorities[p.Origin], Now: when.now, At: when.at, Trace: trace.Header(ctx)}, h.bell)
 }
 
 func newBatchID(random io.Reader) (string, error) {
@@ -95,6 +104,7 @@ type batchDoc struct {
 	File       string          `json:"file"`
 	Reason     string          `json:"reason,omitempty"`
 	CreatedAt  time.Time       `json:"createdAt"`
+	ActivateAt *time.Time      `json:"activateAt,omitempty"` // it begins then
 	FinishedAt *time.Time      `json:"finishedAt,omitempty"`
 	Rows       int64           `json:"rows"`
 	Counts     lane.Counts     `json:"counts"`
@@ -121,6 +131,9 @@ func showBatch(b lane.Batch, f *lane.Forecast) batchDoc {
 		Routes: showRoutes(b.Routes), Feeds: showFeeds(b.Feeds)}
 	for _, n := range b.Rows {
 		d.Rows += n
+	}
+	if !b.At.IsZero() {
+		d.ActivateAt = &b.At
 	}
 	switch b.State {
 	case lane.Staging, lane.Sending:

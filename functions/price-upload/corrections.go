@@ -97,7 +97,7 @@ func (h *handler) correct(ctx context.Context, r *web.Request) (*web.Response, e
 	if err != nil {
 		return nil, err
 	}
-	batch, err := h.apply(ctx, r, id, p.Token, key, true)
+	batch, err := h.apply(ctx, r, id, p.Token, key, begin{now: true})
 	if err != nil {
 		return nil, err
 	}
@@ -130,12 +130,16 @@ func (h *handler) planCorrection(ctx context.Context, r *web.Request, in correct
 	if err != nil {
 		return "", err
 	}
-	p, err := h.plans.Create(ctx, plan.Input{
+	made := plan.Input{
 		ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: "correction of " + string(in.SKU), Policy: plan.AllOrNothing,
-		Guards: price.DefaultGuards(), Now: h.app.Clock.Now(), Visibility: visible,
+		Now: h.app.Clock.Now(), Visibility: visible,
 		Connections: map[price.MarketplaceID]price.ConnectionID{in.Marketplace: in.Connection},
 		Correction:  &plan.Correction{Marketplace: in.Marketplace, SKU: in.SKU, Edit: in.edit()},
-	}, asSeen{h.offers, in})
+	}
+	if err := h.judged(ctx, &made); err != nil {
+		return "", err
+	}
+	p, err := h.plans.Create(ctx, made, asSeen{h.offers, in})
 	if err != nil {
 		return "", err
 	}

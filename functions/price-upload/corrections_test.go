@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"pricemanager/internal/guard"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
@@ -313,7 +314,7 @@ func TestAnAppliedRollbackGoesBeforeBulkAndAFileDoesNot(t *testing.T) {
 			t.Fatal(err)
 		}
 		in := plan.Input{ID: id, Tenant: seller, Actor: "key:good", File: "f.csv", Content: []byte(oneRow), Policy: plan.SkipBadRows,
-			Guards: price.DefaultGuards(), Now: w.clock.Now(), Connections: map[price.MarketplaceID]price.ConnectionID{de: conn}}
+			Guards: guard.NewSet(guard.Default(), nil), Now: w.clock.Now(), Connections: map[price.MarketplaceID]price.ConnectionID{de: conn}}
 		if origin == plan.OfRollback {
 			to := price.FromMinor(2100, "EUR")
 			in.Restore = []plan.Restore{{Line: 1, Marketplace: de, SKU: "SKU-2", Edit: price.Edit{Set: price.Prices{Our: &to}}, Version: w.find("SKU-2").Version}}

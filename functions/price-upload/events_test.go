@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	crand "crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,9 +18,12 @@ import (
 
 	"pricemanager/internal/clock"
 	"pricemanager/internal/connect"
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/memkms"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
+	"pricemanager/internal/ledger"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/runtime"
@@ -40,13 +44,15 @@ const (
 	de       = price.MarketplaceID("A1PA6795UKMFR9")
 )
 
-// doorman knows one key of each of two tenants.
+// doorman knows two keys of one tenant, and one of another.
 type doorman struct{}
 
 func (doorman) Authenticate(_ context.Context, key secret.Value) (identity.Principal, error) {
 	switch key.Reveal() {
 	case "pmk_goodgoodgoodgood_goodgoodgoodgood":
 		return identity.Principal{Tenant: seller, Actor: "key:good", Scopes: identity.Scopes()}, nil
+	case "pmk_secondsecondseco_secondsecondseco":
+		return identity.Principal{Tenant: seller, Actor: "key:second", Scopes: identity.Scopes()}, nil
 	case "pmk_otherotherother1_otherotherother1":
 		return identity.Principal{Tenant: stranger, Actor: "key:other", Scopes: identity.Scopes()}, nil
 	}
@@ -58,8 +64,12 @@ type world struct {
 	db    *memory.DB
 	blobs *memory.Blobs
 	queue *memory.Queue
-	clock *clock.Manual
-	serve replay.Handler
+	// planQueue has the plans of uploads made.
+	planQueue *memory.Queue
+	clock     *clock.Manual
+	serve     replay.Handler
+	// ledger is fed by hand, see record.
+	ledger *ledger.Log
 	// router is what serve asks.
 	router *web.Router
 }
@@ -69,7 +79,8 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
-	w := &world{t: t, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk}
+	w := &world{t: t, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), planQueue: memory.NewQueue(clk), clock: clk}
+	w.ledger = ledger.New(w.db, envelope.New(memkms.New(crand.Reader), w.db, clk), clk, crand.Reader)
 	for owner, id := range map[tenant.ID]string{seller: string(conn), stranger: "conn_bbbbbbbbbbbbbbbbbbbbbbbbbb"} {
 		err := w.db.Put(t.Context(), owner, store.Connections, store.Item{Key: store.Key{PK: "connections", SK: id}, Attrs: map[string]any{
 			"region": "EU", "state": "active", "seller": "A2REPLAY", "authorised": store.Millis(clk.Now()), "markets": []byte(`["A1PA6795UKMFR9"]`),
@@ -88,8 +99,8 @@ func newWorld(t *testing.T) *world {
 	}
 	h := newHandler(deps{
 		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-upload", "local"), Clock: clk},
-		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute}, db: w.db, blobs: w.blobs, queue: w.queue,
-		connections: &connect.Service{DB: w.db, Clock: clk}, random: bytes.NewReader(bytes.Repeat([]byte("random bytes, as many as are needed "), 100)),
+		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute}, db: w.db, blobs: w.blobs, queue: w.queue, planQueue: w.planQueue,
+		connections: &connect.Service{DB: w.db, Clock: clk}, ledger: w.ledger, random: bytes.NewReader(bytes.Repeat([]byte("random bytes, as many as are needed "), 100)),
 	})
 	var err error
 	if w.router, err = h.router(); err != nil {
@@ -102,10 +113,11 @@ func newWorld(t *testing.T) *world {
 // What the recorded events name. It follows from newWorld; newRecorded says so
 // when it no longer does.
 const (
-	readyPlan   = "plan_ebwwc3tzebqxgidbojssa3tfmu"
-	readyToken  = "p1_LIc457KgohajuAKzjHWmtZkbsR2U70ivQi1rCj0JQkk"
+	readyPlan   = "plan_mrswiidsmfxgi33nebrhs5dfom"
+	readyToken  = "p1_-tEWND3bhvwiIcIsPe7rvZ5SMpTcsooZHRI8KcL6vtM"
 	appliedPlan = "plan_ojqw4zdpnuqge6lumvzsyidbom"
-	appliedAs   = "bat_mrswiidsmfxgi33nebrhs5dfom"
+	appliedAs   = "bat_ebwwc3tzebqxgidbojssa3tfmu"
+	waiting     = "bat_waitwaitwaitwaitwaitwaitwa"
 )
 
 // newRecorded has two plans of three rows: one ready, one applied, whose batch
@@ -113,8 +125,9 @@ const (
 func newRecorded(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
+	w.recordUploads()
 	const file = "sku;marketplace;price\nSKU-1;DE;18,50\nSKU-2;DE;30,00\nSKU-9;DE;18,00\n"
-	applied, ready := w.plan(file), w.plan(file)
+	applied := w.plan(file)
 	_, body := w.ask(mine, http.MethodPost, "/batches", "", "k1", `{"plan":"`+applied.ID+`","token":"`+applied.Token+`"}`)
 	var b batchDoc
 	if err := json.Unmarshal([]byte(body), &b); err != nil {
@@ -124,6 +137,13 @@ func newRecorded(t *testing.T) *world {
 	if err := engine.Apply(t.Context(), seller, b.ID); err != nil {
 		t.Fatal(err)
 	}
+	ready := w.plan(strings.Replace(file, "18,50", "18,20", 1)) // of the offers as they are now
+	err := lane.NewBatches(w.db, w.blobs).Create(t.Context(), seller, lane.NewBatch{ID: waiting, Plan: appliedPlan, File: "p.csv", Actor: "key:good",
+		Rows: map[price.ConnectionID]int64{conn: 1}, At: w.clock.Now().Add(time.Hour)}, engine.Bell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.lived()
 	stops := lane.Stops{DB: w.db, Bell: engine.Bell}
 	if err := stops.Set(t.Context(), seller, lane.Stop{Scope: lane.ScopeTenant, Actor: "key:good"}); err != nil {
 		t.Fatal(err)
@@ -152,12 +172,28 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 	replay.Run(t, "price-upload", false, func(t *testing.T) replay.Handler { return openapi.Checked(t, newRecorded(t).serve) }, map[string]replay.Check{
 		"success-health":                             replay.Status(200, `"ok":true`),
 		"success-version":                            replay.Status(200, `"version"`),
+		"success-upload":                             replay.Status(201, `"upload":"upl_`),
+		"success-plan-of-upload":                     replay.Status(202, `"state":"reading"`),
+		"failure-upload-without-name":                replay.Status(400, "at most 200 bytes"),
+		"failure-upload-of-no-type":                  replay.Status(400, "want a media type"),
+		"failure-plan-of-a-foreign-upload":           replay.Status(404, "There is no such upload"),
+		"failure-plan-of-an-empty-upload":            replay.Status(409, "not been uploaded yet"),
+		"failure-plan-of-no-upload":                  replay.Status(404, "There is no such upload"),
 		"success-plan":                               replay.Status(201, `"rows":3,"planned":1,"held":0,"refused":2,"unchanged":0`),
 		"success-offers":                             replay.Status(200, `"sku":"SKU-1"`),
 		"success-ready-plan":                         replay.Status(200, `"token":"`+readyToken),
 		"success-applied-plan":                       replay.Status(200, `"batch":"`+appliedAs),
+		"success-plan-file":                          replay.Status(200, `"url":"`),
+		"failure-file-of-a-missing-plan":             replay.Status(404, "There is no such plan"),
+		"success-put-mapping":                        replay.Status(200, `"fingerprint":"hdr_oe55y3ck6chojh7p5a6fnxts5q"`),
+		"failure-mapping-of-another-header":          replay.Status(400, "The headers are not those"),
+		"failure-mapping-without-a-price":            replay.Status(400, "at least one price"),
 		"success-plan-rows":                          replay.Status(200, `"verdict":"held"`),
 		"success-apply":                              replay.Status(202, `"state":"staging"`),
+		"success-apply-later":                        replay.Status(202, `"state":"scheduled"`),
+		"success-cancel":                             replay.Status(200, "cancelled before its time by key:good"),
+		"failure-apply-in-the-past":                  replay.Status(400, "within the next 28 days"),
+		"failure-cancel-of-a-begun-batch":            replay.Status(409, "does not wait for a time"),
 		"success-batch":                              replay.Status(200, `"state":"sending"`),
 		"success-batch-rows":                         replay.Status(200, `"state":"desired"`),
 		"success-rollback":                           replay.Status(201, `"file":"rollback of `),
@@ -167,6 +203,17 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 		"failure-correction-held":                    replay.Status(409, `"code":"large-move"`),
 		"failure-correction-moved":                   replay.Status(409, "no longer as you saw it"),
 		"failure-correction-of-a-foreign-connection": replay.Status(404, "There is no such connection"),
+		"success-release":                            replay.Status(201, `"by":"key:second"`),
+		"failure-release-of-ones-own":                replay.Status(403, "Nobody releases their own plan"),
+		"success-approve":                            replay.Status(200, `"state":"ready"`),
+		"failure-approve-another-token":              replay.Status(409, "does not belong to this plan"),
+		"success-guards":                             replay.Status(200, `"version":0`),
+		"success-set-guards":                         replay.Status(200, `"version":1,"changedBy":"key:good"`),
+		"failure-set-guards-unseen":                  replay.Status(409, "no longer the ones that If-Match names"),
+		"failure-set-guards-that-cannot-be":          replay.Status(400, "rules[0]: the amount"),
+		"success-costs":                              replay.Status(200, "sku,cost,currency"),
+		"success-set-costs":                          replay.Status(200, `"costs":1`),
+		"failure-set-costs-ambiguous":                replay.Status(400, "Line 2"),
 		"success-stops":                              replay.Status(200, `"name":"tenant"`),
 		"success-set-stop":                           replay.Status(201, `"name":"marketplace.A1PA6795UKMFR9"`),
 		"success-lift-stop":                          replay.Status(200, `"lifted":true`),
@@ -178,6 +225,16 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 		"failure-wrong-token":                        replay.Status(404, "There is no such plan"),
 		"failure-no-idempotency-key":                 replay.Status(400, "Idempotency-Key"),
 		"failure-stop-of-a-foreign-connection":       replay.Status(404, "There is no such connection"),
+		"success-offer-history":                      replay.Status(200, `"submission":"sub-1"`),
+		"success-offer-history-export":               replay.Status(200, `"new":"18.50 EUR"`),
+		"success-why":                                replay.Status(200, `"actor":"key:good"`),
+		"success-offers-export":                      replay.Status(200, "SKU-1,DE,EUR,20.00,"),
+		"success-batch-export":                       replay.Status(200, `"state":"desired"`),
+		"failure-history-without-a-sku":              replay.Status(400, "Name the offer in the query"),
+		"failure-why-of-a-foreign-connection":        replay.Status(404, "There is no such connection"),
+		"failure-why-of-an-unknown-offer":            replay.Status(404, "Nothing is known about this offer"),
+		"failure-export-as-pdf":                      replay.Status(400, "want one of"),
+		"failure-export-of-a-missing-batch":          replay.Status(404, "There is no such batch"),
 		"failure-missing-batch":                      replay.Status(404, "There is no such batch"),
 		"failure-foreign-offers":                     replay.Status(404, "There is no such connection"),
 	})

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pricemanager/internal/connect"
+	"pricemanager/internal/guard"
+	"pricemanager/internal/history"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
@@ -37,27 +39,38 @@ type deps struct {
 	db          store.DB
 	blobs       store.Blobs
 	queue       store.Queue
+	planQueue   store.Queue
 	connections *connect.Service
+	ledger      history.Ledger
 	random      io.Reader
 }
 
 type handler struct {
 	deps
-	plans   *plan.Store
-	offers  *lane.Offers
-	batches *lane.Batches
-	bell    lane.Bell
-	engine  *lane.Engine // only to activate corrections
+	plans    *plan.Store
+	offers   *lane.Offers
+	batches  *lane.Batches
+	past     *history.History
+	bell     lane.Bell
+	planBell plan.Bell
+	engine   *lane.Engine // only to activate corrections
+	guards   *guard.Store
+	judged   func(context.Context, *plan.Input) error // by the tenant's guards
 }
 
 func newHandler(d deps) *handler {
 	h := &handler{
-		deps:    d,
-		plans:   &plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock},
-		offers:  lane.NewOffers(d.db),
-		batches: lane.NewBatches(d.db, d.blobs),
-		bell:    lane.Bell{DB: d.db, Queue: d.queue, Now: d.app.Clock.Now, Trace: trace.Header},
+		deps:   d,
+		plans:  &plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock},
+		offers: lane.NewOffers(d.db),
+		past:   &history.History{Ledger: d.ledger, Blobs: d.blobs, Clock: d.app.Clock},
+		bell:   lane.Bell{DB: d.db, Queue: d.queue, Now: d.app.Clock.Now, Trace: trace.Header},
 	}
+	h.guards = &guard.Store{DB: d.db, Clock: d.app.Clock}
+	h.judged, h.plans.GuardsHash = plan.Judged(h.guards, h.past), plan.GuardsNow(h.guards)
+	h.plans.Offers = h.offers
+	h.batches = lane.NewBatches(d.db, d.blobs).WithPast(h.past)
+	h.planBell = plan.Bell{Queue: d.planQueue, Trace: trace.Header}
 	h.engine = &lane.Engine{DB: d.db, Blobs: d.blobs, Bell: h.bell, Planned: h.planned, Clock: d.app.Clock, Log: d.app.Log}
 	return h
 }
@@ -81,11 +94,26 @@ func (h *handler) routes() []web.Route {
 		{Method: http.MethodGet, Pattern: "/health", Scope: web.Public, Handler: h.health},
 		{Method: http.MethodGet, Pattern: "/version", Scope: web.Public, Handler: h.version},
 		{Method: http.MethodGet, Pattern: "/offers", Scope: identity.OffersRead, Handler: h.listOffers},
+		{Method: http.MethodGet, Pattern: "/offers/history", Scope: identity.OffersRead, Handler: h.offerHistory},
+		{Method: http.MethodGet, Pattern: "/offers/why", Scope: identity.OffersRead, Handler: h.why},
+		{Method: http.MethodGet, Pattern: "/offers/export", Scope: identity.OffersRead, Handler: h.exportOffers},
+		{Method: http.MethodGet, Pattern: "/offers/history/export", Scope: identity.OffersRead, Handler: h.exportHistory},
+		{Method: http.MethodGet, Pattern: "/batches/{id}/export", Scope: identity.BatchesRead, Handler: h.exportBatch},
+		{Method: http.MethodPost, Pattern: "/uploads", Scope: identity.PlansWrite, Handler: h.createUpload},
 		{Method: http.MethodPost, Pattern: "/plans", Scope: identity.PlansWrite, Accept: web.Uploads(), MaxBody: maxInline, Handler: h.createPlan},
 		{Method: http.MethodGet, Pattern: "/plans/{id}", Scope: identity.PlansRead, Handler: h.getPlan},
 		{Method: http.MethodGet, Pattern: "/plans/{id}/rows", Scope: identity.PlansRead, Handler: h.planRows},
+		{Method: http.MethodGet, Pattern: "/plans/{id}/file", Scope: identity.PlansRead, Handler: h.planFile},
+		{Method: http.MethodPut, Pattern: "/mappings/{fingerprint}", Scope: identity.PlansWrite, Handler: h.putMapping},
+		{Method: http.MethodPost, Pattern: "/plans/{id}/releases", Scope: identity.ReleasesWrite, Handler: h.release},
+		{Method: http.MethodPost, Pattern: "/plans/{id}/approvals", Scope: identity.ApprovalsWrite, Handler: h.approve},
+		{Method: http.MethodGet, Pattern: "/guards", Scope: identity.GuardsRead, Handler: h.getGuards},
+		{Method: http.MethodPut, Pattern: "/guards", Scope: identity.GuardsWrite, Handler: h.putGuards},
+		{Method: http.MethodGet, Pattern: "/costs", Scope: identity.GuardsRead, Handler: h.getCosts},
+		{Method: http.MethodPut, Pattern: "/costs", Scope: identity.GuardsWrite, Accept: []string{"text/csv"}, MaxBody: guard.MaxCosts, Handler: h.putCosts},
 		{Method: http.MethodPost, Pattern: "/batches", Scope: identity.BatchesWrite, Handler: h.createBatch},
 		{Method: http.MethodGet, Pattern: "/batches/{id}", Scope: identity.BatchesRead, Handler: h.getBatch},
+		{Method: http.MethodDelete, Pattern: "/batches/{id}", Scope: identity.BatchesWrite, Handler: h.cancelBatch},
 		{Method: http.MethodGet, Pattern: "/batches/{id}/rows", Scope: identity.BatchesRead, Handler: h.batchRows},
 		{Method: http.MethodPost, Pattern: "/batches/{id}/rollback", Scope: identity.PlansWrite, Handler: h.rollback},
 		{Method: http.MethodPost, Pattern: "/corrections", Scope: identity.BatchesWrite, Handler: h.correct},

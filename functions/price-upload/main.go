@@ -8,12 +8,16 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"pricemanager/internal/connect"
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/awskms"
 	"pricemanager/internal/identity"
+	"pricemanager/internal/ledger"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/secret"
@@ -41,7 +45,9 @@ func run(ctx context.Context) error {
 	h := newHandler(deps{
 		app: app, cfg: cfg, db: db, blobs: s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names()),
 		queue:       sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header)),
+		planQueue:   sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Plans, sqs.WithTrace(trace.Header)),
 		connections: &connect.Service{DB: db, Clock: app.Clock},
+		ledger:      ledger.New(db, envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock), app.Clock, rand.Reader),
 		random:      rand.Reader,
 	})
 	router, err := h.router()

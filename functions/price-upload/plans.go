@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"pricemanager/internal/fault"
@@ -17,22 +16,35 @@ import (
 
 // planDoc is a plan as the API shows it. Applying it takes the token.
 type planDoc struct {
-	ID        string           `json:"id"`
-	State     plan.State       `json:"state"`
-	Token     string           `json:"token,omitempty"` // only while it can be applied
-	File      string           `json:"file"`
-	Batch     string           `json:"batch,omitempty"`
-	Blocked   string           `json:"blocked,omitempty"`
-	CreatedAt time.Time        `json:"createdAt"`
-	ExpiresAt time.Time        `json:"expiresAt"`
-	Policy    plan.Policy      `json:"policy"`
-	Summary   plan.Summary     `json:"summary"`
-	Mapping   pricefile.Layout `json:"mapping"`
+	ID        string      `json:"id"`
+	State     plan.State  `json:"state"`
+	Token     string      `json:"token,omitempty"` // only while it can be applied
+	File      string      `json:"file"`
+	Batch     string      `json:"batch,omitempty"`
+	Blocked   string      `json:"blocked,omitempty"`
+	CreatedAt time.Time   `json:"createdAt"`
+	ExpiresAt time.Time   `json:"expiresAt"`
+	Policy    plan.Policy `json:"policy"`
+	// Held is why the breaker held every row of a marketplace.
+	Held     []plan.Trip  `json:"heldMarketplaces,omitempty"`
+	Approval *approvalDoc `json:"approval,omitempty"` // only of a plan that needs one
+	// Of a plan of rows that another plan held.
+	Released *plan.Released `json:"released,omitempty"`
+	// Of a plan that is being made or could not be, only these tell; of all others
+	// the other two.
+	Progress *plan.Progress    `json:"progress,omitempty"`
+	Problem  *plan.Problem     `json:"problem,omitempty"`
+	Summary  *plan.Summary     `json:"summary,omitempty"`
+	Mapping  *pricefile.Layout `json:"mapping,omitempty"`
 }
 
 func showPlan(p plan.Stored) planDoc {
 	d := planDoc{ID: p.ID, State: p.State, File: p.File, Batch: p.Batch, Blocked: p.Blocked, CreatedAt: p.Created,
-		ExpiresAt: p.Expires, Policy: p.Policy, Summary: p.Summary, Mapping: p.Mapping}
+		ExpiresAt: p.Expires, Policy: p.Policy, Progress: p.Progress, Problem: p.Problem}
+	if p.Progress == nil && p.Problem == nil {
+		d.Summary, d.Mapping = &p.Summary, &p.Mapping
+	}
+	d.Held, d.Approval, d.Released = p.Tripped, showApproval(p), p.Released
 	if p.State == plan.Ready {
 		d.Token = p.Token
 	}
@@ -40,9 +52,9 @@ func showPlan(p plan.Stored) planDoc {
 }
 
 func (h *handler) createPlan(ctx context.Context, r *web.Request) (*web.Response, error) {
-	name := strings.TrimSpace(r.Query.Get("file"))
-	if name == "" || len(name) > 200 {
-		return nil, fault.New(fault.Invalid, "file-name", "Give the file's name in the query: ?file=prices.csv, at most 200 bytes.")
+	name, upload, err := h.source(ctx, r)
+	if err != nil {
+		return nil, err
 	}
 	policy := plan.Policy(r.Query.Get("policy"))
 	if policy == "" {
@@ -71,11 +83,21 @@ func (h *handler) createPlan(ctx context.Context, r *web.Request) (*web.Response
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.plans.Create(ctx, plan.Input{
-		ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: name, Content: r.Body, Marketplace: market, Policy: policy,
-		Guards: price.DefaultGuards(), // every tenant's, so far
-		Now:    h.app.Clock.Now(), Connections: connections, Visibility: visible,
-	}, h.offers)
+	mappings, err := h.plans.Mappings(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	in := plan.Input{
+		ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: name, Content: r.Body, Marketplace: market, Mappings: mappings, Policy: policy,
+		Now: h.app.Clock.Now(), Connections: connections, Visibility: visible,
+	}
+	if err := h.judged(ctx, &in); err != nil {
+		return nil, err
+	}
+	if upload != "" {
+		return h.planUpload(ctx, in, upload)
+	}
+	p, err := h.plans.Create(ctx, in, h.offers)
 	if err != nil {
 		return nil, err
 	}

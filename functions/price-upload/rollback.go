@@ -30,11 +30,14 @@ func (h *handler) rollback(ctx context.Context, r *web.Request) (*web.Response, 
 		return nil, err
 	}
 	in := plan.Input{ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: "rollback of " + r.Params["id"], Policy: plan.SkipBadRows,
-		Guards: price.DefaultGuards(), Now: h.app.Clock.Now(), Connections: map[price.MarketplaceID]price.ConnectionID{}, Visibility: visible,
+		Now: h.app.Clock.Now(), Connections: map[price.MarketplaceID]price.ConnectionID{}, Visibility: visible,
 		Restore: make([]plan.Restore, len(undo))}
 	for i, u := range undo {
 		in.Connections[u.Row.Marketplace] = u.Connection
 		in.Restore[i] = plan.Restore{Line: u.Line, Marketplace: u.Row.Marketplace, SKU: u.Row.SKU, Edit: u.Edit, Version: u.Version, Skip: u.Skip}
+	}
+	if err := h.judged(ctx, &in); err != nil {
+		return nil, err
 	}
 	p, err := h.plans.Create(ctx, in, h.offers)
 	if err != nil {

@@ -46,7 +46,7 @@ type handler struct {
 // job runs one scheduled job. Every job can be run again at any time.
 func (h *handler) job(ctx context.Context, e event) (result, error) {
 	jobs := map[string]func(context.Context) (int, error){
-		"sweep": h.bell.Sweep, "refresh": h.refresh, "checkpoint": h.checkpoints,
+		"sweep": h.sweep, "refresh": h.refresh, "checkpoint": h.checkpoints,
 	}
 	run := jobs[e.Job]
 	if run == nil {
@@ -58,6 +58,14 @@ func (h *handler) job(ctx context.Context, e event) (result, error) {
 	h.app.Metrics.Emit(map[metrics.Dim]string{metrics.Kind: e.Job},
 		metrics.Count("JobDone", int64(n)), metrics.Millis("JobTime", h.app.Clock.Now().Sub(start)))
 	return result{Job: e.Job, Done: n}, err
+}
+
+// sweep rings for what nobody drives, and for what has come due. What keeps one
+// from it does not keep the other.
+func (h *handler) sweep(ctx context.Context) (int, error) {
+	due, derr := h.bell.Due(ctx)
+	n, err := h.bell.Sweep(ctx)
+	return due + n, errors.Join(err, derr)
 }
 
 // refresh has every catalogue read again, and Amazon's notifications looked

@@ -30,10 +30,10 @@ func TestTheGlobalStopIsSetAndLiftedOnce(t *testing.T) {
 		return len(list) == 1 && list[0].Scope == lane.ScopeGlobal && list[0].Actor == "operator:ann"
 	}
 	var out bytes.Buffer
-	if err := switchGlobal(t.Context(), stops, "set", "operator:ann", "penny prices", &out); err != nil || !stands() {
-		t.Fatalf("set: %v, stands: %t", err, stands())
+	if err := switchGlobal(t.Context(), stops, "set", "operator:ann", "penny prices", &out); err != nil || !stands() || queue.Len() != 1 {
+		t.Fatalf("set: %v, stands: %t, %d lanes woken that may have feeds to cancel", err, stands(), queue.Len())
 	}
-	if err := switchGlobal(t.Context(), stops, "lift", "operator:ann", "", &out); err != nil || stands() || queue.Len() != 1 {
+	if err := switchGlobal(t.Context(), stops, "lift", "operator:ann", "", &out); err != nil || stands() || queue.Len() != 2 {
 		t.Fatalf("lift: %v, stands: %t, %d lanes rung", err, stands(), queue.Len())
 	}
 	if err := switchGlobal(t.Context(), stops, "lift", "operator:ann", "", &out); !errors.Is(err, errVerdict) {

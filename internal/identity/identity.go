@@ -31,6 +31,10 @@ const (
 	ExportsRead      Scope = "exports:read"
 	ExportsWrite     Scope = "exports:write"
 	LedgerRead       Scope = "ledger:read"
+	GuardsRead       Scope = "guards:read"
+	GuardsWrite      Scope = "guards:write"
+	ReleasesWrite    Scope = "releases:write"
+	ApprovalsWrite   Scope = "approvals:write"
 	StopsRead        Scope = "stops:read"
 	StopsWrite       Scope = "stops:write"
 )
@@ -39,7 +43,7 @@ const (
 func Scopes() []Scope {
 	return []Scope{
 		ConnectionsRead, ConnectionsWrite, OffersRead, PlansRead, PlansWrite,
-		BatchesRead, BatchesWrite, ExportsRead, ExportsWrite, LedgerRead, StopsRead, StopsWrite,
+		BatchesRead, BatchesWrite, ExportsRead, ExportsWrite, LedgerRead, GuardsRead, GuardsWrite, ReleasesWrite, ApprovalsWrite, StopsRead, StopsWrite,
 	}
 }
 

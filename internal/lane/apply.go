@@ -26,6 +26,8 @@ type NewBatch struct {
 	Priority              int  // PriorityBulk and below
 	Now                   bool // the caller activates it at once; the doorbell is the net under that
 	Trace                 string
+	// At is when it begins, the zero time for at once; at most LongestWait ahead.
+	At time.Time
 }
 
 // activateWithin is when a batch that its caller activates at once is looked at
@@ -36,15 +38,23 @@ const activateWithin = 5 * time.Second
 // that exists is left as it is and rung again.
 //
 // Crash points: the marker comes first, so that a batch which was written but
-// not rung is found by the sweep; a marker without a batch is closed by Apply.
+// not rung is found by the sweep; a marker without a batch is closed by Apply. So
+// it is with the note of when a scheduled batch is due.
 func (s *Batches) Create(ctx context.Context, t tenant.ID, b NewBatch, bell Bell) error {
 	d := Doorbell{Kind: KindApply, Tenant: t, Batch: b.ID}
-	if err := bell.Announce(ctx, d); err != nil {
+	state, announce := Staging, bell.Announce
+	if !b.At.IsZero() {
+		state, announce = Scheduled, func(ctx context.Context, d Doorbell) error { return bell.remind(ctx, d, b.At) }
+	}
+	if err := announce(ctx, d); err != nil {
 		return err
 	}
 	attrs := map[string]any{
-		aBatchState: string(Staging), aPlan: b.Plan, aFile: b.File, aActor: b.Actor, aCreated: store.Millis(bell.Now()),
+		aBatchState: string(state), aPlan: b.Plan, aFile: b.File, aActor: b.Actor, aCreated: store.Millis(bell.Now()),
 		aPolicy: b.Strict, aRows: mustJSON(b.Rows), aTrace: b.Trace,
+	}
+	if !b.At.IsZero() {
+		attrs[aAt] = store.Millis(b.At)
 	}
 	if b.Priority != PriorityBulk {
 		attrs[aPriority] = int64(b.Priority)
@@ -52,6 +62,9 @@ func (s *Batches) Create(ctx context.Context, t tenant.ID, b NewBatch, bell Bell
 	err := s.db.Put(ctx, t, store.Offers, store.Item{Key: batchKey(b.ID), Attrs: attrs}, store.Absent())
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("lane: create batch: %w", err)
+	}
+	if state == Scheduled {
+		return nil
 	}
 	delay := time.Duration(0)
 	if b.Now {
@@ -78,6 +91,11 @@ func (e *Engine) Apply(ctx context.Context, t tenant.ID, id string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if BatchState(it.Str(aBatchState)) == Scheduled {
+		if it, err = e.begin(ctx, t, it); err != nil {
+			return err
+		}
 	}
 	done, err := e.activate(ctx, t, it)
 	switch {

@@ -44,6 +44,7 @@ type Row struct {
 	Version     int64               `json:"v"` // offer version that the plan saw
 	Edit        price.Edit          `json:"edit"`
 	Old         price.Prices        `json:"old"`
+	Release     []price.Code        `json:"rel,omitempty"` // what a person released the row from
 }
 
 // Counts is the number of rows per state.
@@ -71,6 +72,7 @@ type Batch struct {
 	Actor    string
 	State    BatchState
 	Created  time.Time
+	At       time.Time // when it begins, zero for at once
 	Finished time.Time
 	// Strict: one moved row refuses the whole batch (all or nothing).
 	Strict bool
@@ -108,7 +110,7 @@ func stagedAttr(c price.ConnectionID) string { return aStagedTo + "_" + string(c
 func decodeBatch(it store.Item) (Batch, error) {
 	b := Batch{
 		ID: it.SK, Plan: it.Str(aPlan), File: it.Str(aFile), Actor: it.Str(aActor),
-		State: BatchState(it.Str(aBatchState)), Created: it.Time(aCreated), Finished: it.Time(aFinished),
+		State: BatchState(it.Str(aBatchState)), Created: it.Time(aCreated), At: it.Time(aAt), Finished: it.Time(aFinished),
 		Strict: it.Bool(aPolicy), Priority: int(it.Int(aPriority)), Reason: it.Str(aReason), Moved: it.Int(aMoved), trace: it.Str(aTrace),
 		Counts: Counts{}, Left: map[price.ConnectionID]int64{}, Routes: map[price.ConnectionID]Route{},
 		stagedTo: map[price.ConnectionID]int64{}, chunks: map[price.ConnectionID][]int64{},
@@ -137,6 +139,7 @@ type stagedSoFar struct {
 type Batches struct {
 	db    store.DB
 	blobs store.Blobs
+	past  Past // nil: not told
 }
 
 // NewBatches returns the batches kept in db and blobs.
@@ -187,7 +190,7 @@ func (s *Batches) Get(ctx context.Context, t tenant.ID, id string) (Batch, error
 		b.Left[c] = j.Rows - j.High
 	}
 	b.Counts[Held] += b.Moved
-	if b.State == Staging {
+	if b.State == Staging || b.State == Scheduled {
 		for c, n := range b.Rows {
 			b.Counts[Desired] += n
 			b.Left[c] = n

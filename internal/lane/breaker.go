@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"pricemanager/internal/price"
 )
 
 // Breaker is when a batch is paused by itself, before it does more harm: its
@@ -184,8 +182,8 @@ func (d *driver) freshGuards(ctx context.Context) error {
 }
 
 // adopt takes over the guards as they were read at a time.
-func (d *driver) adopt(g price.Guards, at time.Time) {
-	changed := g != d.guards && !d.guardsAt.IsZero()
+func (d *driver) adopt(g GuardSet, at time.Time) {
+	changed := d.guards != nil && g.Hash() != d.guards.Hash()
 	d.guards, d.guardsAt = g, at
 	if !changed {
 		return

@@ -89,7 +89,7 @@ func TestABatchThatGoesWrongIsPausedByItself(t *testing.T) {
 					return c.script(w, p, n)
 				}
 				if c.guards != nil {
-					w.engine.Guards = func(context.Context, tenant.ID) (price.Guards, error) { return c.guards(int(calls.Load())), nil }
+					w.engine.Guards = func(context.Context, tenant.ID) (GuardSet, error) { return c.guards(int(calls.Load())), nil }
 				}
 				w.apply("bat_a", "19.00", skus...)
 				w.pump(30 * time.Minute)
@@ -109,7 +109,7 @@ func TestABatchThatGoesWrongIsPausedByItself(t *testing.T) {
 				w.shop.mu.Lock()
 				w.shop.script, w.shop.foreign = nil, 0
 				w.shop.mu.Unlock()
-				w.engine.Guards = func(context.Context, tenant.ID) (price.Guards, error) { return price.DefaultGuards(), nil }
+				w.engine.Guards = func(context.Context, tenant.ID) (GuardSet, error) { return price.DefaultGuards(), nil }
 				if err := w.stops().Lift(t.Context(), seller, "key:test", stop); err != nil {
 					t.Fatal(err)
 				}
@@ -200,7 +200,7 @@ func TestGuardsChangedInMidDriveHoldWithinFiveSeconds(t *testing.T) {
 		w := newWorld(t)
 		w.engine.Config.Breaker = Breaker{BadPercent: 101, SameCode: 1000}
 		var changed atomic.Int64
-		w.engine.Guards = func(context.Context, tenant.ID) (price.Guards, error) {
+		w.engine.Guards = func(context.Context, tenant.ID) (GuardSet, error) {
 			if changed.Load() != 0 {
 				return price.Guards{RefuseDropPercent: 80}, nil
 			}
@@ -235,7 +235,7 @@ func TestGuardsThatCannotBeReadLetNothingOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var until atomic.Int64
-		w.engine.Guards = func(context.Context, tenant.ID) (price.Guards, error) {
+		w.engine.Guards = func(context.Context, tenant.ID) (GuardSet, error) {
 			if w.engine.Clock.Now().UnixMilli() < until.Load() {
 				return price.Guards{}, context.DeadlineExceeded
 			}

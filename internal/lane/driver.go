@@ -21,7 +21,7 @@ type driver struct {
 	lease   *lease
 	account amazon.Account
 	markets []price.MarketplaceID
-	guards  price.Guards
+	guards  GuardSet
 	// guardsAt is when they were read.
 	guardsAt time.Time
 	flight   Flight

@@ -11,6 +11,7 @@ import (
 
 	"pricemanager/internal/amazon"
 	"pricemanager/internal/clock"
+	"pricemanager/internal/guard"
 	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
@@ -118,8 +119,15 @@ type Connections interface {
 	ImportDone(ctx context.Context, t tenant.ID, c price.ConnectionID, known int64) error
 }
 
+// GuardSet is a tenant's guard settings as they were read at one moment. A
+// price.Guards is one: the same for every offer.
+type GuardSet interface {
+	For(price.OfferKey) price.Guards
+	Hash() string // of everything that For answers by
+}
+
 // Guards returns a tenant's current guard settings.
-type Guards func(context.Context, tenant.ID) (price.Guards, error)
+type Guards func(context.Context, tenant.ID) (GuardSet, error)
 
 // PlannedRows opens the planned rows of an applied plan, for one connection,
 // from row index from, at most limit; fewer than limit means the end.
@@ -139,9 +147,11 @@ type Engine struct {
 	Catalogue   func(io.Reader, price.MarketplaceID, func(CatalogueRow) error) error
 	Connections Connections
 	Guards      Guards
-	Planned     PlannedRows
-	Clock       clock.Clock
-	Log         *slog.Logger
+	// History may be nil: what depends on past prices is then held.
+	History guard.History
+	Planned PlannedRows
+	Clock   clock.Clock
+	Log     *slog.Logger
 	// NewOwner returns a new unique name for a lease owner.
 	NewOwner func() string
 

@@ -168,7 +168,7 @@ func sentEvents(r store.Record) []ledger.Event {
 }
 
 var batchTypes = map[BatchState]ledger.Type{
-	Staging: ledger.BatchCreated, Sending: ledger.BatchActivated, Refused: ledger.BatchRefused, Done: ledger.BatchCompleted,
+	Scheduled: ledger.BatchScheduled, Staging: ledger.BatchCreated, Sending: ledger.BatchActivated, Refused: ledger.BatchRefused, Done: ledger.BatchCompleted,
 }
 
 func batchEvents(r store.Record) []ledger.Event {
@@ -177,7 +177,7 @@ func batchEvents(r store.Record) []ledger.Event {
 		return nil
 	}
 	actor := system
-	if now.State == Staging {
+	if now.State == Scheduled || now.State == Staging && now.At.IsZero() {
 		actor = now.Actor
 	}
 	return []ledger.Event{{

@@ -56,15 +56,18 @@ type report struct {
 type catalogueLine struct {
 	SKU      price.SKU `json:"sku"`
 	ASIN     string    `json:"asin,omitempty"`
+	GTIN     string    `json:"gtin,omitempty"`
 	Title    string    `json:"title,omitempty"`
 	Quantity *int64    `json:"qty,omitempty"`
 }
 
 // CatalogueRow is one row of Amazon's listings report.
 type CatalogueRow struct {
-	SKU         price.SKU
-	ASIN, Title string
-	Quantity    *int64
+	SKU      price.SKU
+	ASIN     string
+	GTIN     string // in the form of price.NormalGTIN, "" when the report has none
+	Title    string
+	Quantity *int64
 }
 
 func importKey(c price.ConnectionID) store.Key { return store.Key{PK: lanePK(c), SK: importSK} }
@@ -315,7 +318,7 @@ func (d *driver) learn(ctx context.Context, m price.MarketplaceID, lines []catal
 			}
 			continue
 		}
-		rd := Read{Key: key, ASIN: f.ASIN, ProductType: f.ProductType, Title: f.Title, Quantity: l.Quantity,
+		rd := Read{Key: key, ASIN: f.ASIN, ProductType: f.ProductType, GTIN: l.GTIN, Title: f.Title, Quantity: l.Quantity,
 			Automated: f.Automated, Prices: f.Prices, Begun: begun}
 		if rd.Title == "" {
 			rd.Title = l.Title

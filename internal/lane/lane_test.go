@@ -283,7 +283,7 @@ func TestAGuardTightenedAfterTheApplyHoldsAtSendTime(t *testing.T) {
 		w.apply("bat_a", "19.00", skus...)
 		tight := price.DefaultGuards()
 		tight.HoldDropPercent = 1
-		w.engine.Guards = func(context.Context, tenant.ID) (price.Guards, error) { return tight, nil }
+		w.engine.Guards = func(context.Context, tenant.ID) (GuardSet, error) { return tight, nil }
 		w.pump(5 * time.Minute)
 		if b := w.batch("bat_a"); b.Counts[Held] != 5 || len(w.shop.patches) != 0 {
 			t.Errorf("%v and %d sent, want all 5 held", b.Counts, len(w.shop.patches))

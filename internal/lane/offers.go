@@ -56,6 +56,7 @@ const (
 	aIssue, aFence, aReadBy                     = "issue", "fence", "ttlms"
 	aDrift, aDriftAt                            = "drift", "driftat"
 	aNextBatch, aNextRow, aNextEdit             = "nb", "nrow", "nedit"
+	aGTIN, aIndexed                             = "gtin", "idx" // see refs.go
 )
 
 // buckets spreads the offers of a connection over this many partition keys, so
@@ -103,8 +104,9 @@ type Change struct {
 // record is an offer item, decoded.
 type record struct {
 	price.Offer
-	change *Change // nil: never changed by us
-	staged *Change // nil: nothing staged; State is Desired
+	change  *Change // nil: never changed by us
+	staged  *Change // nil: nothing staged; State is Desired
+	indexed string  // what findable has written for it
 }
 
 func decodeOffer(it store.Item) (record, error) {
@@ -113,9 +115,9 @@ func decodeOffer(it store.Item) (record, error) {
 		return record{}, fmt.Errorf("lane: %q is not an offer key", it.PK)
 	}
 	r := record{Offer: price.Offer{
-		Key: key, ASIN: it.Str(aASIN), ProductType: it.Str(aType), Title: it.Str(aTitle),
+		Key: key, ASIN: it.Str(aASIN), GTIN: it.Str(aGTIN), ProductType: it.Str(aType), Title: it.Str(aTitle),
 		Automated: it.Bool(aAutomated), ReadAt: it.Time(aReadAt), Version: it.Int(aVersion),
-	}}
+	}, indexed: it.Str(aIndexed)}
 	if q, ok := it.Attrs[aQuantity].(int64); ok {
 		r.Quantity = &q
 	}
@@ -130,6 +132,7 @@ func decodeOffer(it store.Item) (record, error) {
 		}
 		r.change = &c
 	}
+	r.Replaced = replaced(r)
 	if b := it.Str(aNextBatch); b != "" {
 		c := Change{Batch: b, Row: it.Int(aNextRow), State: Desired}
 		if err := unmarshal(it.Bytes(aNextEdit), &c.Edit); err != nil {
@@ -138,6 +141,19 @@ func decodeOffer(it store.Item) (record, error) {
 		r.staged = &c
 	}
 	return r, nil
+}
+
+// replaced is the price that a change of ours took the place of, as long as what
+// we wrote is what Amazon shows.
+func replaced(r record) *price.Replaced {
+	c := r.change
+	if c == nil || c.State != Observed || c.Edit.Set.Our == nil || c.Old.Our == nil {
+		return nil
+	}
+	if met, _ := c.Edit.Met(r.Known); !met {
+		return nil
+	}
+	return &price.Replaced{Price: *c.Old.Our, Until: c.At, Batch: c.Batch}
 }
 
 func unmarshal(b []byte, v any) error {
@@ -340,6 +356,7 @@ func (s *Offers) Page(ctx context.Context, t tenant.ID, c price.ConnectionID, m 
 type Read struct {
 	Key         price.OfferKey
 	ASIN        string
+	GTIN        string // in the form of price.NormalGTIN, "" when not told
 	ProductType string
 	Title       string
 	Quantity    *int64
@@ -364,6 +381,14 @@ func (s *Offers) Learn(ctx context.Context, t tenant.ID, rd Read) error {
 		return err
 	}
 	old, known := recs[rd.Key]
+	if rd.GTIN == "" {
+		rd.GTIN = old.GTIN
+	} else {
+		set[aGTIN] = rd.GTIN
+	}
+	if set[aIndexed], err = s.findable(ctx, t, old.indexed, rd.Key, rd.ASIN, rd.GTIN); err != nil {
+		return err
+	}
 	up := store.Update{Set: set, If: []store.Cond{
 		store.AnyOf(store.Missing(aReadAt), store.Lt(aReadAt, store.Millis(rd.Begun))),
 		store.Ne(aState, string(Accepted)), store.Ne(aState, string(Unknown)), store.Ne(aState, string(Desired)),

@@ -17,9 +17,30 @@ import (
 // ReportPage is the most rows a page of a report has: those of one row file.
 const ReportPage = rowsPerChunk
 
-// reportAtOnce is how many offers are looked up at a time for a page (DynamoDB,
-// BatchGetItem: at most 100 keys).
+// reportAtOnce is the least number of offers looked up at a time for a page
+// (DynamoDB, BatchGetItem: at most 100 keys).
 const reportAtOnce = 100
+
+// Outcome is how a row ended, or what was last heard of it.
+type Outcome struct {
+	State      State
+	At         time.Time
+	Submission string
+	Issue      string
+}
+
+// Past remembers outcomes: an offer itself only knows its latest change.
+type Past interface {
+	// Outcomes returns what became of the rows, by their number, of a batch that
+	// was created at a time. Rows that nothing is known of are not in the answer.
+	Outcomes(ctx context.Context, t tenant.ID, batch string, created time.Time, keys []price.OfferKey) (map[price.OfferKey]map[int64]Outcome, error)
+}
+
+// WithPast has reports tell how rows ended whose offer a later batch has changed
+// since. Without it, all that is known of those is that they are superseded.
+func (s *Batches) WithPast(p Past) *Batches {
+	return &Batches{db: s.db, blobs: s.blobs, past: p}
+}
 
 // ErrCursor is returned for a cursor that no page gave.
 var ErrCursor = errors.New("lane: no such cursor")
@@ -43,9 +64,11 @@ type RowReport struct {
 // file. after is the cursor of the page before ("" at the beginning), next is ""
 // at the end.
 func (s *Batches) Report(ctx context.Context, t tenant.ID, id, after string, limit int, state State) (rows []RowReport, next string, err error) {
-	if _, err := s.db.Get(ctx, t, store.Offers, batchKey(id)); err != nil {
+	it, err := s.db.Get(ctx, t, store.Offers, batchKey(id))
+	if err != nil {
 		return nil, "", err
 	}
+	look := reporter{s, t, id, it.Time(aCreated)}
 	names, err := s.blobs.List(ctx, t, store.Files, "batches/"+id+"/")
 	if err != nil {
 		return nil, "", err
@@ -65,7 +88,7 @@ func (s *Batches) Report(ctx context.Context, t tenant.ID, id, after string, lim
 		if name != done {
 			place = 0
 		}
-		rows, place, err = s.reportChunk(ctx, t, id, name, place, limit, state)
+		rows, place, err = look.chunk(ctx, name, place, limit, state)
 		switch {
 		case err != nil:
 			return nil, "", err
@@ -79,10 +102,18 @@ func (s *Batches) Report(ctx context.Context, t tenant.ID, id, after string, lim
 	return nil, "", nil
 }
 
-// reportChunk reports the rows of one row file from a place on. It returns where
-// to go on, 0 at the end of the file.
-func (s *Batches) reportChunk(ctx context.Context, t tenant.ID, id, name string, place, limit int, state State) (out []RowReport, next int, err error) {
-	body, err := s.blobs.Get(ctx, t, store.Files, name)
+// reporter reports rows of one batch.
+type reporter struct {
+	*Batches
+	tenant  tenant.ID
+	batch   string
+	created time.Time
+}
+
+// chunk reports the rows of one row file from a place on. It returns where to go
+// on, 0 at the end of the file.
+func (s reporter) chunk(ctx context.Context, name string, place, limit int, state State) (out []RowReport, next int, err error) {
+	body, err := s.blobs.Get(ctx, s.tenant, store.Files, name)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -90,9 +121,15 @@ func (s *Batches) reportChunk(ctx context.Context, t tenant.ID, id, name string,
 	if err != nil {
 		return nil, 0, err
 	}
+	// Many rows are looked up in a history at the price of one, so the whole page
+	// goes at once; only with a state in mind nobody knows how many that takes.
+	size := max(reportAtOnce, limit)
+	if state != "" {
+		size = len(rows)
+	}
 	for place < len(rows) {
-		part := rows[place:min(place+reportAtOnce, len(rows))]
-		found, err := s.reportRows(ctx, t, id, name, part)
+		part := rows[place:min(place+size, len(rows))]
+		found, err := s.rows(ctx, name, part)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -110,7 +147,7 @@ func (s *Batches) reportChunk(ctx context.Context, t tenant.ID, id, name string,
 	return out, 0, nil
 }
 
-func (s *Batches) reportRows(ctx context.Context, t tenant.ID, id, name string, rows []Row) ([]RowReport, error) {
+func (s reporter) rows(ctx context.Context, name string, rows []Row) ([]RowReport, error) {
 	parts := strings.Split(name, "/") // batches/<id>/<connection>/<chunk>
 	conn := price.ConnectionID(parts[2])
 	out := make([]RowReport, len(rows))
@@ -128,14 +165,29 @@ func (s *Batches) reportRows(ctx context.Context, t tenant.ID, id, name string, 
 	for i, r := range rows {
 		keys[i] = price.OfferKey{Connection: conn, Marketplace: r.Marketplace, SKU: r.SKU}
 	}
-	recs, err := NewOffers(s.db).records(ctx, t, keys)
+	recs, err := NewOffers(s.db).records(ctx, s.tenant, keys)
+	if err != nil {
+		return nil, err
+	}
+	var overtaken []price.OfferKey
+	for i, r := range rows {
+		out[i] = RowReport{Row: r, Connection: conn, State: Superseded, chunk: chunk}
+		if c, _ := recs[keys[i]].wants(s.batch, r.N); c != nil {
+			out[i].State, out[i].At, out[i].Submission, out[i].Issue = c.State, c.At, c.Submission, c.Issue
+		} else {
+			overtaken = append(overtaken, keys[i])
+		}
+	}
+	if len(overtaken) == 0 || s.past == nil {
+		return out, nil
+	}
+	past, err := s.past.Outcomes(ctx, s.tenant, s.batch, s.created, overtaken)
 	if err != nil {
 		return nil, err
 	}
 	for i, r := range rows {
-		out[i] = RowReport{Row: r, Connection: conn, State: Superseded, chunk: chunk}
-		if c, _ := recs[keys[i]].wants(id, r.N); c != nil {
-			out[i].State, out[i].At, out[i].Submission, out[i].Issue = c.State, c.At, c.Submission, c.Issue
+		if o, ok := past[keys[i]][r.N]; ok && o.State.Terminal() {
+			out[i].State, out[i].At, out[i].Submission, out[i].Issue = o.State, o.At, o.Submission, o.Issue
 		}
 	}
 	return out, nil

@@ -1,10 +1,14 @@
 package lane
 
 import (
+	"context"
 	"errors"
+	"strconv"
 	"testing"
+	"time"
 
 	"pricemanager/internal/price"
+	"pricemanager/internal/tenant"
 )
 
 func TestThePagesOfAReportHoldEveryRowOnce(t *testing.T) {
@@ -39,5 +43,52 @@ func TestThePagesOfAReportHoldEveryRowOnce(t *testing.T) {
 		if _, _, err := batches.Report(t.Context(), seller, "bat_a", bad, 10, ""); !errors.Is(err, ErrCursor) {
 			t.Errorf("cursor %q: %v", bad, err)
 		}
+	}
+}
+
+// memories is a Past that knows the outcomes of one batch and counts questions.
+type memories struct {
+	batch string
+	rows  map[price.SKU]map[int64]Outcome
+	asked int
+}
+
+func (m *memories) Outcomes(_ context.Context, t tenant.ID, batch string, _ time.Time, keys []price.OfferKey) (map[price.OfferKey]map[int64]Outcome, error) {
+	out := map[price.OfferKey]map[int64]Outcome{}
+	m.asked += len(keys)
+	for _, k := range keys {
+		if t == seller && batch == m.batch && m.rows[k.SKU] != nil {
+			out[k] = m.rows[k.SKU]
+		}
+	}
+	return out, nil
+}
+
+func TestARowThatALaterBatchOvertookIsReportedAsItEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	skus := w.stock(5)
+	// An offer knows its change and the one staged on top of it.
+	for i, batch := range []string{"bat_a", "bat_b", "bat_c"} {
+		w.apply(batch, strconv.Itoa(19-i)+".00", skus[:5-min(i, 1)]...)
+		w.stageOnly(batch)
+	}
+	past := &memories{batch: "bat_a", rows: map[price.SKU]map[int64]Outcome{
+		skus[0]: {0: {State: Observed, Submission: "s0"}},
+		skus[1]: {1: {State: Rejected, Issue: "no"}},
+		skus[2]: {2: {State: Accepted}},  // nothing is heard of it any more
+		skus[3]: {99: {State: Observed}}, // another row about the same offer
+	}}
+	rows, _, err := NewBatches(w.db, w.blobs).WithPast(past).Report(t.Context(), seller, "bat_a", "", ReportPage, "")
+	if err != nil || len(rows) != 5 {
+		t.Fatal(rows, err)
+	}
+	for i, want := range []State{Observed, Rejected, Superseded, Superseded, Desired} {
+		if rows[i].State != want {
+			t.Errorf("row %d is %s, want %s", i, rows[i].State, want)
+		}
+	}
+	if rows[0].Submission != "s0" || rows[1].Issue != "no" || past.asked != 4 {
+		t.Errorf("rows %+v, asked for %d offers; want the four that were overtaken", rows[:2], past.asked)
 	}
 }

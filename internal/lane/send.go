@@ -10,7 +10,6 @@ import (
 
 	"pricemanager/internal/amazon"
 	"pricemanager/internal/clock"
-	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 )
 
@@ -171,8 +170,11 @@ func (d *driver) admit(ctx context.Context, r *row, rec record, now time.Time) (
 		return false, nil
 	}
 	r.staged, r.old, r.kind = staged, rec.Known, rec.ProductType
-	decision, findings := d.guards.Check(rec.Offer, r.Edit, now)
-	if decision != price.Held && decision != price.Refused {
+	findings, err := d.weigh(ctx, r, rec, now)
+	if err != nil {
+		return false, err
+	}
+	if len(findings) == 0 {
 		return true, nil
 	}
 	texts := make([]string, len(findings))

@@ -234,6 +234,7 @@ type world struct {
 	engine *Engine
 	plans  map[string][]Row
 	owners atomic.Int64
+	later  time.Time // when batches that are applied begin; zero for at once
 }
 
 func newWorld(t *testing.T) *world {
@@ -245,7 +246,7 @@ func newWorld(t *testing.T) *world {
 		Config: Config{UnknownFor: 20 * time.Second, ConfirmWithin: 3 * time.Minute},
 		DB:     w.db, Blobs: w.blobs, Listings: w.shop, Reports: w.shop, Connections: w.books, Clock: clk,
 		Bell:   Bell{DB: w.db, Queue: w.queue, Now: clk.Now},
-		Guards: func(context.Context, tenant.ID) (price.Guards, error) { return price.DefaultGuards(), nil },
+		Guards: func(context.Context, tenant.ID) (GuardSet, error) { return price.DefaultGuards(), nil },
 		Planned: func(_ context.Context, _ tenant.ID, plan string, _ price.ConnectionID, from int64, limit int) ([]Row, error) {
 			rows := w.plans[plan]
 			return rows[from:min(from+int64(limit), int64(len(rows)))], nil
@@ -300,7 +301,7 @@ func (w *world) apply(batch string, to string, skus ...price.SKU) {
 	}
 	w.plans["plan-"+batch] = rows
 	err := NewBatches(w.db, w.blobs).Create(ctx, seller, NewBatch{ID: batch, Plan: "plan-" + batch, File: "f.csv", Actor: "key:test",
-		Rows: map[price.ConnectionID]int64{conn: int64(len(rows))}}, w.engine.Bell)
+		Rows: map[price.ConnectionID]int64{conn: int64(len(rows))}, At: w.later}, w.engine.Bell)
 	if err != nil {
 		w.t.Fatal(err)
 	}

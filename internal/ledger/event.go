@@ -29,6 +29,8 @@ const (
 	OfferDrifted  Type = "offer.drifted"  // a price was changed at Amazon by somebody else
 
 	PlanCreated    Type = "plan.created"
+	PlanApproved   Type = "plan.approved"
+	BatchScheduled Type = "batch.scheduled"
 	BatchCreated   Type = "batch.created"
 	BatchActivated Type = "batch.activated"
 	BatchRefused   Type = "batch.refused"
@@ -48,6 +50,8 @@ const (
 	FeedSent    Type = "feed.sent"
 	FeedEscaped Type = "feed.escaped"
 	FeedEnded   Type = "feed.ended"
+
+	GuardsChanged Type = "guards.changed" // a tenant's guard settings, or what its SKUs cost
 
 	StopSet    Type = "stop.set"
 	StopLifted Type = "stop.lifted"
@@ -88,11 +92,11 @@ var types = func() map[Type]bool {
 func Types() []Type {
 	return []Type{
 		OfferImported, OfferRemoved, OfferDrifted,
-		PlanCreated, BatchCreated, BatchActivated, BatchRefused, BatchCompleted,
+		PlanCreated, PlanApproved, BatchScheduled, BatchCreated, BatchActivated, BatchRefused, BatchCompleted,
 		ChangeDesired, ChangeSent, ChangeAccepted, ChangeObserved, ChangeRejected, ChangeUnknown,
 		ChangeUnconfirmed, ChangeSuperseded, ChangeHeld, ChangeRefused,
 		FeedSent, FeedEscaped, FeedEnded,
-		StopSet, StopLifted, LaneParked, LaneResumed, QuotaSuspected, QuotaCleared,
+		GuardsChanged, StopSet, StopLifted, LaneParked, LaneResumed, QuotaSuspected, QuotaCleared,
 		ConnectionStarted, ConnectionAuthorised, ConnectionReauthorise, ConnectionClosed,
 		ImportStarted, ImportCompleted, ImportFailed,
 		ExportRequested, ExportCompleted, ExportFailed,

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,15 +15,16 @@ import (
 	"pricemanager/internal/pricefile"
 )
 
-// lookupChunk is how many offers are looked up at a time.
-const lookupChunk = 1_000
+// lookupChunk is how many offers are looked up at a time. It fills a row file, so
+// that what is written after each is whole files.
+const lookupChunk = segmentRows
 
 // Build makes a plan in memory. A file that cannot be understood is a
 // *fault.Fault for the seller; a failing look-up is returned as it is.
 func Build(ctx context.Context, in Input, offers Lookup) (*Plan, error) {
 	files := map[string][]byte{}
 	h, token, err := build(ctx, in, offers, func(name string, body []byte) error {
-		files[name] = body
+		files[name] = bytes.Clone(body)
 		return nil
 	})
 	if err != nil {
@@ -33,6 +36,17 @@ func Build(ctx context.Context, in Input, offers Lookup) (*Plan, error) {
 // build makes a plan, handing over its files as they fill up so that rows do
 // not gather in memory.
 func build(ctx context.Context, in Input, offers Lookup, put func(name string, body []byte) error) (Header, string, error) {
+	h, token, err := buildOnce(ctx, in, offers, put)
+	if trips := (errTripped)(nil); errors.As(err, &trips) {
+		// Every file is written again, over the one of the first pass; what is left of
+		// that is not in the header and expires.
+		in.tripped = trips
+		h, token, err = buildOnce(ctx, in, offers, put)
+	}
+	return h, token, err
+}
+
+func buildOnce(ctx context.Context, in Input, offers Lookup, put func(name string, body []byte) error) (Header, string, error) {
 	if err := in.check(); err != nil {
 		return Header{}, "", err
 	}
@@ -40,19 +54,39 @@ func build(ctx context.Context, in Input, offers Lookup, put func(name string, b
 	if err != nil {
 		return Header{}, "", err
 	}
+	defer func() { _ = file.Close() }() // temporary files only
 	b := newBuilder(in, file, offers, put)
-	for row, errs := range file.Rows() {
-		b.pending = append(b.pending, parsed{row, errs})
-		if len(b.pending) == lookupChunk {
-			if err := b.flush(ctx); err != nil {
-				return Header{}, "", err
-			}
-		}
-	}
-	if err := b.flush(ctx); err != nil {
+	if _, err := b.read(ctx, func() (bool, error) { return true, nil }); err != nil {
 		return Header{}, "", err
 	}
 	return b.finish()
+}
+
+// read judges the rows from the b.n-th on. Whenever it stands at the border of
+// two row files it asks border whether to go on; it reports whether it came to
+// the end.
+func (b *builder) read(ctx context.Context, border func() (bool, error)) (whole bool, err error) {
+	skip := b.n
+	for row, errs := range b.file.Rows() {
+		if skip > 0 {
+			skip--
+			continue
+		}
+		b.pending = append(b.pending, parsed{row: row, errs: errs})
+		if len(b.pending) < lookupChunk {
+			continue
+		}
+		if err := b.flush(ctx); err != nil {
+			return false, err
+		}
+		if on, err := border(); err != nil || !on {
+			return false, err
+		}
+	}
+	if err := b.file.Err(); err != nil {
+		return false, err
+	}
+	return true, b.flush(ctx)
 }
 
 func (in Input) source() (source, error) {
@@ -61,8 +95,15 @@ func (in Input) source() (source, error) {
 		return restores(in.Restore), nil
 	case in.Correction != nil:
 		return correction(*in.Correction), nil
+	case in.Release != nil:
+		return releases(in.Release.Rows), nil
 	}
-	return pricefile.Open(in.Content, in.Marketplace)
+	return in.open(bytes.NewReader(in.Content), nil)
+}
+
+// open reads content in place of in.Content.
+func (in Input) open(content pricefile.Content, spool pricefile.Spool) (*pricefile.File, error) {
+	return pricefile.Open(content, pricefile.Options{Marketplace: in.Marketplace, Name: in.File, Mappings: in.Mappings, Spool: spool})
 }
 
 func (in Input) origin() Origin {
@@ -71,6 +112,8 @@ func (in Input) origin() Origin {
 		return OfRollback
 	case in.Correction != nil:
 		return OfCorrection
+	case in.Release != nil:
+		return OfRelease
 	}
 	return OfFile
 }
@@ -82,20 +125,27 @@ func (in Input) check() error {
 	case !in.Policy.Valid():
 		return fault.New(fault.Invalid, "plan-policy", "The policy %q is unknown. Use %s or %s.", in.Policy, SkipBadRows, AllOrNothing)
 	}
-	return in.Guards.Validate()
+	if in.Guards == nil {
+		return errors.New("plan: guards must be given")
+	}
+	return nil
 }
 
 // parsed is a row of the file that was not judged yet.
 type parsed struct {
 	row  pricefile.Row
 	errs []pricefile.RowError
+	key  int // index among the keys that are looked up, -1 for none
 }
 
 type builder struct {
-	in      Input
-	file    source
-	offers  Lookup
-	pending []parsed
+	in       Input
+	file     source
+	offers   Finder
+	resolver Resolver // nil: files must have SKUs
+	pending  []parsed
+	keys     []price.OfferKey
+	found    []found
 
 	n        int64
 	total    Counts
@@ -104,11 +154,16 @@ type builder struct {
 	segments *writer
 	lanes    map[price.ConnectionID]*writer
 	newLane  func(price.ConnectionID) *writer
+
+	breaker    breaker
+	inform     func(price.Guards, price.Offer, price.Edit) price.Guards
+	uninformed error // why the guards could not be told what they need to know
 }
 
 func newBuilder(in Input, file source, offers Lookup, put func(string, []byte) error) *builder {
+	resolver, _ := offers.(Resolver)
 	return &builder{
-		in: in, file: file, offers: offers,
+		in: in, file: file, offers: finder(offers), resolver: resolver, breaker: newBreaker(in),
 		markets: map[price.MarketplaceID]*Counts{}, risk: map[price.Currency]price.Money{},
 		lanes: map[price.ConnectionID]*writer{},
 		segments: &writer{per: segmentRows, put: func(i int, body []byte) error {
@@ -125,35 +180,67 @@ func (b *builder) flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	keys := make([]price.OfferKey, 0, len(b.pending))
-	for i := range b.pending {
-		if p := &b.pending[i]; len(p.errs) == 0 && p.row.SameAs == 0 {
-			if c, ok := b.in.Connections[p.row.Marketplace]; ok {
-				keys = append(keys, price.OfferKey{Connection: c, Marketplace: p.row.Marketplace, SKU: p.row.SKU})
-			}
-		}
+	if err := b.resolve(ctx); err != nil {
+		return err
 	}
-	var known map[price.OfferKey]price.Offer
-	if len(keys) > 0 {
-		var err error
-		if known, err = b.offers.Offers(ctx, b.in.Tenant, keys); err != nil {
-			return fmt.Errorf("plan: look up offers: %w", err)
-		}
+	if err := b.lookUp(ctx); err != nil {
+		return err
 	}
+	b.inform = b.informer(ctx)
 	for i := range b.pending {
+		p := &b.pending[i]
+		var known *price.Offer
+		if p.key >= 0 && b.found[p.key].exists {
+			known = &b.found[p.key].offer
+		}
 		b.n++
-		r := b.judge(&b.pending[i], known)
+		r := b.judge(p, known)
 		r.N = b.n
-		if err := b.take(r); err != nil {
+		if err := b.take(&r); err != nil {
 			return err
 		}
 	}
 	b.pending = b.pending[:0]
+	return b.uninformed
+}
+
+// found is the answer to one look-up.
+type found struct {
+	offer  price.Offer
+	exists bool
+}
+
+// lookUp finds the offers of the pending rows.
+func (b *builder) lookUp(ctx context.Context) error {
+	b.keys = b.keys[:0]
+	for i := range b.pending {
+		p := &b.pending[i]
+		p.key = -1
+		if len(p.errs) > 0 || p.row.SameAs != 0 {
+			continue
+		}
+		if c, ok := b.in.Connections[p.row.Marketplace]; ok {
+			p.key = len(b.keys)
+			b.keys = append(b.keys, price.OfferKey{Connection: c, Marketplace: p.row.Marketplace, SKU: p.row.SKU})
+		}
+	}
+	if cap(b.found) < len(b.keys) {
+		b.found = make([]found, lookupChunk)
+	}
+	b.found = b.found[:len(b.keys)]
+	clear(b.found)
+	if len(b.keys) == 0 {
+		return nil
+	}
+	err := b.offers.Each(ctx, b.in.Tenant, b.keys, func(i int, o *price.Offer) { b.found[i] = found{*o, true} })
+	if err != nil {
+		return fmt.Errorf("plan: look up offers: %w", err)
+	}
 	return nil
 }
 
 // take counts a judged row and writes it.
-func (b *builder) take(r Row) error {
+func (b *builder) take(r *Row) error {
 	b.total.add(r.Verdict)
 	m := b.markets[r.Key.Marketplace]
 	if m == nil {
@@ -175,8 +262,8 @@ func (b *builder) take(r Row) error {
 		lane = b.newLane(r.Key.Connection)
 		b.lanes[r.Key.Connection] = lane
 	}
-	return lane.add(LaneRow{
-		N: r.N, Line: r.Line, Marketplace: r.Key.Marketplace, SKU: r.Key.SKU, Version: r.Version, Edit: r.Edit, Old: r.Old,
+	return lane.add(&LaneRow{
+		N: r.N, Line: r.Line, Marketplace: r.Key.Marketplace, SKU: r.Key.SKU, Version: r.Version, Edit: r.Edit, Old: r.Old, Release: r.released,
 	})
 }
 
@@ -194,6 +281,9 @@ func plus(sum, m price.Money) price.Money {
 }
 
 func (b *builder) finish() (Header, string, error) {
+	if err := b.trip(); err != nil {
+		return Header{}, "", err
+	}
 	if err := b.segments.flush(); err != nil {
 		return Header{}, "", err
 	}
@@ -201,7 +291,7 @@ func (b *builder) finish() (Header, string, error) {
 	created := b.in.Now.UTC().Truncate(time.Millisecond)
 	h := Header{
 		ID: b.in.ID, Tenant: b.in.Tenant, Actor: b.in.Actor, File: b.in.File, Created: created, Expires: created.Add(Lifetime),
-		Policy: b.in.Policy, Guards: b.in.Guards, Origin: b.in.origin(), Mapping: b.file.Layout(), Segments: b.segments.hashes, Lanes: []Lane{},
+		Policy: b.in.Policy, Guards: b.in.Guards.Hash(), Origin: b.in.origin(), Mapping: b.file.Layout(), Segments: b.segments.hashes, Lanes: []Lane{},
 		Summary: Summary{Counts: b.total, AtRisk: []price.Money{}, Marketplaces: []MarketplaceCounts{}},
 	}
 	most := int64(0)
@@ -222,7 +312,11 @@ func (b *builder) finish() (Header, string, error) {
 	if most > 0 {
 		h.Summary.ETASeconds = (most+Rate-1)/Rate + int64(cmp.Or(b.in.Visibility, Visibility)/time.Second)
 	}
-	h.Blocked = blocked(h)
+	h.Blocked, h.Tripped = blocked(h), b.in.tripped.list()
+	h.Approval = b.approval(h)
+	if b.in.Release != nil {
+		h.Released = &b.in.Release.Released
+	}
 	_, token, err := seal(h)
 	return h, token, err
 }

@@ -19,7 +19,8 @@ import (
 // claimed it before.
 //
 // Faults: NotFound; plan-token-mismatch, plan-not-applicable and
-// plan-already-applied (with the member "batch") are conflicts; plan-expired is
+// plan-already-applied (with the member "batch"), plan-guards-changed and
+// plan-offers-moved (with the member "moved") are conflicts; plan-expired is
 // gone.
 //
 // Crash points: Claim comes before the batch is made. A caller that dies in
@@ -49,6 +50,12 @@ func (s *Store) Claim(ctx context.Context, t tenant.ID, id, token, idempotencyKe
 		case replay:
 			return p, nil
 		}
+		if err := errors.Join(p.approved(), s.sameGuards(ctx, t, p)); err != nil {
+			return Stored{}, err
+		}
+		if err := s.unmoved(ctx, t, p); err != nil {
+			return Stored{}, err
+		}
 		now := s.Clock.Now()
 		it, err = s.DB.Update(ctx, t, store.Offers, itemKey(id), store.Update{
 			Set:    map[string]any{aState: string(Applied), aBatch: batchID, aKey: key, aApplied: store.Millis(now)},
@@ -71,6 +78,9 @@ func (s *Store) Claim(ctx context.Context, t tenant.ID, id, token, idempotencyKe
 // be claimed, or was claimed before by the same key. The token is judged before
 // anything else is told.
 func judgeClaim(p Stored, token, claimedBy, key string) (replay bool, err error) {
+	if err := p.made(); err != nil {
+		return false, err
+	}
 	switch {
 	case subtle.ConstantTimeCompare([]byte(token), []byte(p.Token)) != 1:
 		return false, fault.New(fault.Conflict, "plan-token-mismatch", "The token does not belong to this plan. Read the plan again and apply what it shows.")

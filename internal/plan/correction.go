@@ -30,3 +30,5 @@ func (correction) Layout() pricefile.Layout    { return restores{}.Layout() }
 func (correction) Column(f price.Field) string { return string(f) }
 func (correction) SKUColumn() string           { return "sku" }
 func (correction) MarketplaceColumn() string   { return "marketplace" }
+func (correction) Err() error                  { return nil }
+func (correction) Close() error                { return nil }

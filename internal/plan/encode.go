@@ -26,6 +26,80 @@ type LaneRow struct {
 	Version     int64               `json:"v"` // offer version that the plan saw
 	Edit        price.Edit          `json:"edit"`
 	Old         price.Prices        `json:"old"`
+	// Release are the codes that the row was held for and released from: the lane
+	// does not hold it for them again.
+	Release []price.Code `json:"rel,omitempty"`
+}
+
+// appendJSON appends the row as encoding/json writes it.
+func (r *LaneRow) appendJSON(b []byte) ([]byte, error) {
+	b = strconv.AppendInt(append(b, `{"n":`...), r.N, 10)
+	b = strconv.AppendInt(append(b, `,"line":`...), int64(r.Line), 10)
+	b = price.AppendJSONString(append(b, `,"m":`...), string(r.Marketplace))
+	b = price.AppendJSONString(append(b, `,"sku":`...), string(r.SKU))
+	b = strconv.AppendInt(append(b, `,"v":`...), r.Version, 10)
+	b, err := r.Edit.AppendJSON(append(b, `,"edit":`...))
+	if err != nil {
+		return b, err
+	}
+	if b, err = r.Old.AppendJSON(append(b, `,"old":`...)); err != nil {
+		return b, err
+	}
+	for i, code := range r.Release {
+		b = price.AppendJSONString(append(b, []string{`,"rel":[`, `,`}[min(i, 1)]...), string(code))
+	}
+	if len(r.Release) > 0 {
+		b = append(b, ']')
+	}
+	return append(b, '}'), nil
+}
+
+// appendJSON appends the row as encoding/json writes it.
+func (r *Row) appendJSON(b []byte) ([]byte, error) {
+	b = strconv.AppendInt(append(b, `{"n":`...), r.N, 10)
+	b = strconv.AppendInt(append(b, `,"line":`...), int64(r.Line), 10)
+	b = price.AppendJSONString(append(b, `,"key":{"connection":`...), string(r.Key.Connection))
+	b = price.AppendJSONString(append(b, `,"marketplace":`...), string(r.Key.Marketplace))
+	b = price.AppendJSONString(append(b, `,"sku":`...), string(r.Key.SKU))
+	b = append(b, '}')
+	if r.Version != 0 {
+		b = strconv.AppendInt(append(b, `,"v":`...), r.Version, 10)
+	}
+	b = price.AppendJSONString(append(b, `,"verdict":`...), string(r.Verdict))
+	b, err := r.Old.AppendJSON(append(b, `,"old":`...))
+	if err != nil {
+		return b, err
+	}
+	if b, err = r.Edit.AppendJSON(append(b, `,"edit":`...)); err != nil {
+		return b, err
+	}
+	if r.ChangePercent != "" {
+		b = price.AppendJSONString(append(b, `,"changePercent":`...), r.ChangePercent)
+	}
+	if r.AtRisk != nil {
+		b = r.AtRisk.AppendJSON(append(b, `,"atRisk":`...))
+	}
+	for i := range r.Findings {
+		if i == 0 {
+			b = append(b, `,"findings":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = r.Findings[i].appendJSON(b)
+	}
+	if len(r.Findings) > 0 {
+		b = append(b, ']')
+	}
+	return append(b, '}'), nil
+}
+
+func (f *Finding) appendJSON(b []byte) []byte {
+	b = price.AppendJSONString(append(b, `{"code":`...), f.Code)
+	b = price.AppendJSONString(append(b, `,"column":`...), f.Column)
+	b = price.AppendJSONString(append(b, `,"value":`...), f.Value)
+	b = price.AppendJSONString(append(b, `,"reason":`...), f.Reason)
+	b = price.AppendJSONString(append(b, `,"fix":`...), f.Fix)
+	return append(b, '}')
 }
 
 func segmentName(id string, i int) string { return fmt.Sprintf("plans/%s/rows-%06d.jsonl", id, i) }
@@ -34,22 +108,27 @@ func laneName(id string, c price.ConnectionID, i int) string {
 	return fmt.Sprintf("plans/%s/lane-%s-%06d.jsonl", id, c, i)
 }
 
-// writer gathers rows into files of JSON lines and remembers their hashes.
+// writer gathers rows into files of JSON lines and remembers their hashes. put
+// gets each file as it fills up and must not keep the bytes.
 type writer struct {
 	per    int // rows per file
 	put    func(i int, body []byte) error
 	rows   int64
 	hashes []string
-	buf    bytes.Buffer
+	buf    []byte
 }
 
-func (w *writer) add(row any) error {
-	line, err := json.Marshal(row)
+// row is what can be written: its JSON as encoding/json would have it.
+type row interface {
+	appendJSON(b []byte) ([]byte, error)
+}
+
+func (w *writer) add(r row) error {
+	b, err := r.appendJSON(w.buf)
 	if err != nil {
 		return fmt.Errorf("plan: encode row: %w", err)
 	}
-	w.buf.Write(line)
-	w.buf.WriteByte('\n')
+	w.buf = append(b, '\n')
 	if w.rows++; w.rows%int64(w.per) == 0 {
 		return w.flush()
 	}
@@ -58,13 +137,13 @@ func (w *writer) add(row any) error {
 
 // flush writes what is left as a last, shorter file.
 func (w *writer) flush() error {
-	if w.buf.Len() == 0 {
+	if len(w.buf) == 0 {
 		return nil
 	}
-	body := bytes.Clone(w.buf.Bytes())
-	w.buf.Reset()
-	w.hashes = append(w.hashes, digest(body))
-	return w.put(len(w.hashes)-1, body)
+	w.hashes = append(w.hashes, digest(w.buf))
+	err := w.put(len(w.hashes)-1, w.buf)
+	w.buf = w.buf[:0]
+	return err
 }
 
 func digest(body []byte) string {

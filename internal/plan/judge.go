@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"pricemanager/internal/price"
@@ -16,8 +15,9 @@ const (
 	CodeRepeatedRow  = "repeated-row"  // an earlier row says the same
 )
 
-// judge decides what becomes of one row.
-func (b *builder) judge(p *parsed, known map[price.OfferKey]price.Offer) Row {
+// judge decides what becomes of one row, given the offer that it names, nil for
+// none.
+func (b *builder) judge(p *parsed, known *price.Offer) Row {
 	r := Row{Line: p.row.Line, Key: price.OfferKey{Marketplace: p.row.Marketplace, SKU: p.row.SKU}}
 	r.Key.Connection = b.in.Connections[p.row.Marketplace]
 	finish := func(v price.Verdict, f ...Finding) Row {
@@ -39,29 +39,21 @@ func (b *builder) judge(p *parsed, known map[price.OfferKey]price.Offer) Row {
 		return finish(price.Refused, Finding{CodeNoConnection, b.file.MarketplaceColumn(), string(p.row.Marketplace),
 			"No connected seller account serves this marketplace.", "Connect the account of this region first."})
 	}
-	offer, ok := known[r.Key]
-	if !ok {
+	if known == nil {
 		return finish(price.Refused, Finding{CodeUnknownSKU, b.file.SKUColumn(), string(p.row.SKU),
 			"The seller account has no offer with this SKU in this marketplace.", "Correct the SKU, or import the catalogue again."})
 	}
+	if f, ok := b.mismatch(&p.row, known); ok {
+		return finish(price.Refused, f)
+	}
+	offer := *known
 	offer.Key, r.Version = r.Key, offer.Version
 	if rows, ok := b.file.(restores); ok && rows.moved(b.n-1, offer.Version) {
 		return finish(price.Refused, Finding{CodeNotRestored, "", string(p.row.SKU),
 			"The offer changed while the rollback was being planned.", "Ask for the rollback again."})
 	}
-	changed := p.row.Edit.Changed(offer.Known)
-	if offer.ReadAt.IsZero() {
-		changed = p.row.Edit.Touched() // nothing is known that could be equal
-	}
-	r.Edit = p.row.Edit.Only(changed)
-	r.Old = price.Edit{Set: offer.Known}.Only(changed).Set
-	var findings []price.Finding
-	r.Verdict, findings = b.in.Guards.Check(offer, r.Edit, b.in.Now)
-	after := r.Edit.Apply(offer.Known)
-	for _, f := range findings {
-		r.Findings = append(r.Findings, b.inTheWordsOfTheFile(f, after))
-	}
-	if slices.Contains(changed, price.FieldOur) && offer.Known.Our != nil && r.Edit.Set.Our != nil {
+	b.weigh(&r, offer, p.row.Edit)
+	if offer.Known.Our != nil && r.Edit.Set.Our != nil && *offer.Known.Our != *r.Edit.Set.Our {
 		r.ChangePercent = price.ChangePercent(*offer.Known.Our, *r.Edit.Set.Our)
 	}
 	if risk := price.MoneyAtRisk(offer, r.Edit); risk.Positive() {

@@ -17,6 +17,8 @@ var (
 	_ lane.PlannedRows = planned(nil)
 )
 
+var _ plan.Resolver = (*lane.Offers)(nil)
+
 func planned(s *plan.Store) lane.PlannedRows {
 	return func(ctx context.Context, t tenant.ID, id string, c price.ConnectionID, from int64, limit int) ([]lane.Row, error) {
 		rows, err := s.LaneRows(ctx, t, id, c, from, limit)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"pricemanager/internal/guard"
 	"pricemanager/internal/price"
 	"pricemanager/internal/pricefile"
 	"pricemanager/internal/tenant"
@@ -48,6 +49,7 @@ const (
 	OfFile       Origin = ""
 	OfRollback   Origin = "rollback"   // takes a batch back
 	OfCorrection Origin = "correction" // one offer, by hand
+	OfRelease    Origin = "release"    // rows that a plan held
 )
 
 // Lookup finds what is known about offers.
@@ -67,16 +69,25 @@ type Input struct {
 	// Restore makes the plan of a rollback, in place of Content.
 	Restore []Restore
 	// Correction makes the plan of one offer's correction, in place of Content.
-	Correction  *Correction
+	Correction *Correction
+	// Release makes the plan of rows that another plan held, in place of Content.
+	Release     *ReleaseOf
 	Marketplace price.MarketplaceID // for rows that name none, "" for none
-	Policy      Policy
-	Guards      price.Guards
-	Now         time.Time
+	// Mappings are what the tenant has chosen for headers: Store.Mappings.
+	Mappings pricefile.Mappings
+	Policy   Policy
+	Guards   GuardSet
+	Breaker  guard.Breaker  // the zero value never trips
+	Approval guard.Approval // the zero value asks for none
+	History  guard.History  // nil: nothing is known about the past
+	Now      time.Time
 	// Connections says which connection serves which marketplace.
 	Connections map[price.MarketplaceID]price.ConnectionID
 	// Visibility is the expected time from accepted to readable, 0 for the
 	// package's own estimate.
 	Visibility time.Duration
+
+	tripped errTripped // nil: the breaker was not asked yet
 }
 
 // Finding is one thing to say about a row, in the words of the file.
@@ -103,6 +114,8 @@ type Row struct {
 	ChangePercent string       `json:"changePercent,omitempty"`
 	AtRisk        *price.Money `json:"atRisk,omitempty"` // nil for nothing
 	Findings      []Finding    `json:"findings,omitempty"`
+
+	released []price.Code // what the row was held for and is no longer
 }
 
 // FieldChange is one field before and after. Old and New are a price.Money, a
@@ -200,7 +213,7 @@ type Header struct {
 	Created  time.Time        `json:"created"`
 	Expires  time.Time        `json:"expires"`
 	Policy   Policy           `json:"policy"`
-	Guards   price.Guards     `json:"guards"`
+	Guards   string           `json:"guardsHash"` // of the settings that judged it
 	Summary  Summary          `json:"summary"`
 	Mapping  pricefile.Layout `json:"mapping"`
 	Segments []string         `json:"segments"` // hash of each row file
@@ -208,6 +221,12 @@ type Header struct {
 	// Blocked says why the plan cannot be applied, "" when it can.
 	Blocked string `json:"blocked,omitempty"`
 	Origin  Origin `json:"origin,omitempty"`
+	// Tripped says for which marketplaces the breaker held every row, and why.
+	Tripped []Trip `json:"tripped,omitempty"`
+	// Approval says why the plan needs a second person, "" when it does not.
+	Approval string `json:"approval,omitempty"`
+	// Released is whose held rows these are; nil for a plan that releases nothing.
+	Released *Released `json:"released,omitempty"`
 }
 
 // Plan is a plan that was made and is not stored.

@@ -156,7 +156,7 @@ func TestNoPlannedChangeBreaksAGuard(t *testing.T) {
 			if o.Automated || o.ReadAt.IsZero() {
 				t.Fatalf("%s although automated or never read", brief(r))
 			}
-			if v, f := in.Guards.Check(o, r.Edit, now); v != price.Allowed {
+			if v, f := in.Guards.For(r.Key).Check(o, r.Edit, now); v != price.Allowed {
 				t.Fatalf("%s planned: %v", brief(r), f)
 			}
 			after := r.Edit.Apply(o.Known)

@@ -247,7 +247,7 @@ func TestThePlanTokenStandsForEverythingShown(t *testing.T) {
 	}
 	for name, change := range map[string]func(*plan.Input){
 		"a price":  func(in *plan.Input) { in.Content = []byte("sku;preis\nA;9,01\n") },
-		"a guard":  func(in *plan.Input) { in.Guards.HoldRisePercent++ },
+		"a guard":  func(in *plan.Input) { g := price.DefaultGuards(); g.HoldRisePercent++; in.Guards = g },
 		"a policy": func(in *plan.Input) { in.Policy = plan.AllOrNothing },
 		"the time": func(in *plan.Input) { in.Now = now.Add(time.Second) },
 		"the id":   func(in *plan.Input) { in.ID = "plan_" + strings.Repeat("b", 26) },
@@ -272,11 +272,11 @@ func TestBadInputIsRefusedBeforeAnythingIsLookedUp(t *testing.T) {
 		change func(*plan.Input)
 		kind   fault.Kind
 	}{
-		"file":    {func(in *plan.Input) { in.Content = []byte("PK\x03\x04") }, fault.Unsupported},
+		"file":    {func(in *plan.Input) { in.Content = []byte("%PDF-1.7\n\x00") }, fault.Unsupported},
 		"policy":  {func(in *plan.Input) { in.Policy = "some" }, fault.Invalid},
 		"id":      {func(in *plan.Input) { in.ID = "plan_../../x" }, fault.Internal},
 		"tenant":  {func(in *plan.Input) { in.Tenant = "" }, fault.Internal},
-		"guards":  {func(in *plan.Input) { in.Guards.HoldDropPercent = -1 }, fault.Internal},
+		"guards":  {func(in *plan.Input) { in.Guards = nil }, fault.Internal},
 		"look-up": {func(*plan.Input) {}, fault.Internal},
 	} {
 		in := input("sku;preis\nA;9,00\n")

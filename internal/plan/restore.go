@@ -24,11 +24,14 @@ type Restore struct {
 
 // source is where the rows of a plan come from.
 type source interface {
+	// Rows yields every row once; Err says afterwards whether it was all of them.
 	Rows() iter.Seq2[pricefile.Row, []pricefile.RowError]
 	Layout() pricefile.Layout
 	Column(price.Field) string
 	SKUColumn() string
 	MarketplaceColumn() string
+	Err() error
+	Close() error
 }
 
 var (
@@ -62,6 +65,8 @@ func (restores) Layout() pricefile.Layout {
 func (restores) Column(f price.Field) string { return string(f) }
 func (restores) SKUColumn() string           { return "sku" }
 func (restores) MarketplaceColumn() string   { return "marketplace" }
+func (restores) Err() error                  { return nil }
+func (restores) Close() error                { return nil }
 
 // moved reports whether an offer is no longer the one that a rollback compared.
 func (rs restores) moved(n int64, version int64) bool {

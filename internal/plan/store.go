@@ -28,8 +28,11 @@ const kept = 7 * 24 * time.Hour
 // State is where a stored plan is in its life.
 type State string
 
-// The states. Expired is not stored: it is ready or blocked at a later time.
+// The states. Expired is not stored: it is reading, ready or blocked at a later
+// time.
 const (
+	Reading State = "reading" // is being made of an upload; there is no token yet
+	Failed  State = "failed"  // could not be made; Stored.Problem says why
 	Ready   State = "ready"   // can be applied with its token
 	Blocked State = "blocked" // cannot be applied; Header.Blocked says why
 	Applied State = "applied" // became a batch
@@ -42,6 +45,13 @@ type Stored struct {
 	Token string
 	State State
 	Batch string // the batch that it became, when applied
+	// Progress is how far it is, of one that is being made, and Problem why there
+	// is none, of one that failed. Neither has rows, and of the header only what
+	// is known beforehand.
+	Progress *Progress
+	Problem  *Problem
+	// Approved is who approved it, nil while nobody did.
+	Approved *Approval
 }
 
 // Store keeps plans: the header in the offers table, the rows in the files
@@ -50,6 +60,10 @@ type Store struct {
 	DB    store.DB
 	Blobs store.Blobs
 	Clock clock.Clock
+	// GuardsHash names a tenant's guards as they are now. Only Claim needs it.
+	GuardsHash func(context.Context, tenant.ID) (string, error)
+	// Offers are what Claim compares small plans with; nil compares none.
+	Offers Lookup
 }
 
 // plansPK groups all plans of a tenant: they are few, and listed together.
@@ -64,31 +78,50 @@ func itemKey(id string) store.Key { return store.Key{PK: plansPK, SK: id} }
 // read is whole. Files that were left without an item expire with the bucket;
 // the caller repeats under a new id.
 func (s *Store) Create(ctx context.Context, in Input, offers Lookup) (Stored, error) {
-	h, token, err := build(ctx, in, offers, func(name string, body []byte) error {
-		if err := s.Blobs.Put(ctx, in.Tenant, store.Files, name, "application/x-ndjson", body); err != nil {
+	h, token, err := build(ctx, in, offers, s.putter(ctx, in.Tenant))
+	if err != nil {
+		return Stored{}, err
+	}
+	if err := s.keepContent(ctx, in); err != nil {
+		return Stored{}, err
+	}
+	set, err := attrs(h, token)
+	if err != nil {
+		return Stored{}, err
+	}
+	if err := s.DB.Put(ctx, in.Tenant, store.Offers, store.Item{Key: itemKey(h.ID), Attrs: set}, store.Absent()); err != nil {
+		return Stored{}, fmt.Errorf("plan: write plan: %w", err)
+	}
+	return Stored{Header: h, Token: token, State: stateOf(h)}, nil
+}
+
+// putter writes the files of plans.
+func (s *Store) putter(ctx context.Context, t tenant.ID) func(name string, body []byte) error {
+	return func(name string, body []byte) error {
+		if err := s.Blobs.Put(ctx, t, store.Files, name, "application/x-ndjson", body); err != nil {
 			return fmt.Errorf("plan: write rows: %w", err)
 		}
 		return nil
-	})
-	if err != nil {
-		return Stored{}, err
 	}
+}
+
+// attrs are those of the item of a plan that was made.
+func attrs(h Header, token string) (map[string]any, error) {
 	header, _, err := seal(h)
 	if err != nil {
-		return Stored{}, err
+		return nil, err
 	}
-	state := Ready
-	if h.Blocked != "" {
-		state = Blocked
-	}
-	err = s.DB.Put(ctx, in.Tenant, store.Offers, store.Item{Key: itemKey(h.ID), Attrs: map[string]any{
-		aHeader: header, aToken: token, aState: string(state), aExpires: store.Millis(h.Expires),
+	return map[string]any{
+		aHeader: header, aToken: token, aState: string(stateOf(h)), aExpires: store.Millis(h.Expires),
 		aTTL: h.Expires.Add(kept).Unix(),
-	}}, store.Absent())
-	if err != nil {
-		return Stored{}, fmt.Errorf("plan: write plan: %w", err)
+	}, nil
+}
+
+func stateOf(h Header) State {
+	if h.Blocked != "" {
+		return Blocked
 	}
-	return Stored{Header: h, Token: token, State: state}, nil
+	return Ready
 }
 
 func notFound() error {
@@ -131,16 +164,52 @@ func (s *Store) List(ctx context.Context, t tenant.ID, after string, limit int) 
 // open reads an item and checks that its header is the one its token stands for.
 func (s *Store) open(it store.Item) (Stored, error) {
 	out := Stored{Token: it.Str(aToken), State: State(it.Str(aState)), Batch: it.Str(aBatch)}
+	if out.State == Reading || out.State == Failed {
+		return s.openUnmade(it, out)
+	}
 	if tokenOf(it.Bytes(aHeader)) != out.Token {
 		return Stored{}, fmt.Errorf("plan: header of %s was altered", it.SK)
 	}
 	if err := json.Unmarshal(it.Bytes(aHeader), &out.Header); err != nil {
 		return Stored{}, fmt.Errorf("plan: header of %s: %w", it.SK, err)
 	}
+	if by := it.Str(aApprovedBy); by != "" {
+		out.Approved = &Approval{By: by, At: it.Time(aApprovedAt)}
+	}
 	if out.State != Applied && !s.Clock.Now().Before(out.Expires) {
 		out.State = Expired
 	}
 	return out, nil
+}
+
+// openUnmade reads the item of a plan that is being made or could not be.
+func (s *Store) openUnmade(it store.Item, out Stored) (Stored, error) {
+	if err := json.Unmarshal(it.Bytes(aOutline), &out.Header); err != nil {
+		return Stored{}, fmt.Errorf("plan: outline of %s: %w", it.SK, err)
+	}
+	if out.State == Reading {
+		out.Progress = &Progress{RowsRead: it.Int(aRead), RowsPlanned: it.Int(aPlanned), Rows: it.Int(aRows)}
+		if !s.Clock.Now().Before(out.Expires) {
+			out.State = Expired
+		}
+		return out, nil
+	}
+	out.Problem = &Problem{}
+	if err := json.Unmarshal(it.Bytes(aProblem), out.Problem); err != nil {
+		return Stored{}, fmt.Errorf("plan: problem of %s: %w", it.SK, err)
+	}
+	return out, nil
+}
+
+// made refuses to go on with a plan that has no rows and no token.
+func (p Stored) made() error {
+	switch {
+	case p.Progress != nil:
+		return fault.New(fault.Conflict, "plan-not-ready", "The plan is still being made: %d of %d rows so far. Ask for it until its state is %s.", p.Progress.RowsRead, p.Progress.Rows, Ready)
+	case p.Problem != nil:
+		return fault.New(fault.Conflict, "plan-failed", "No plan could be made of the file: %s", p.Problem.Detail)
+	}
+	return nil
 }
 
 // read returns a file of the plan whose hash the header knows.
@@ -170,6 +239,9 @@ type Page struct {
 func (s *Store) Rows(ctx context.Context, t tenant.ID, id, after string, limit int, verdict price.Verdict) (Page, error) {
 	p, err := s.Load(ctx, t, id)
 	if err != nil {
+		return Page{}, err
+	}
+	if err := p.made(); err != nil {
 		return Page{}, err
 	}
 	from := int64(0)

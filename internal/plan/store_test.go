@@ -15,6 +15,7 @@ import (
 
 	"pricemanager/internal/clock"
 	"pricemanager/internal/fault"
+	"pricemanager/internal/guard"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
@@ -28,12 +29,15 @@ type world struct {
 	db    *memory.DB
 	blobs *memory.Blobs
 	clock *clock.Manual
+	// breaker is the tenant's in jobs.
+	breaker guard.Breaker
 }
 
 func newWorld() *world {
 	c := clock.NewManual(now)
 	w := &world{db: memory.New(c), blobs: memory.NewBlobs(c), clock: c}
-	w.Store = &plan.Store{DB: w.db, Blobs: w.blobs, Clock: c}
+	w.Store = &plan.Store{DB: w.db, Blobs: w.blobs, Clock: c,
+		GuardsHash: func(context.Context, tenant.ID) (string, error) { return price.DefaultGuards().Hash(), nil }}
 	return w
 }
 
@@ -281,7 +285,7 @@ func TestAlteredPlansAreNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := bytes.Replace(it.Bytes("header"), []byte(`"hold_drop_percent":30`), []byte(`"hold_drop_percent":99`), 1)
+	header := bytes.Replace(it.Bytes("header"), []byte(`"guardsHash":"`), []byte(`"guardsHash":"0`), 1)
 	if _, err := w.db.Update(ctx, acme, store.Offers, key, store.Update{Set: map[string]any{"header": header}}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
 package price
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -42,6 +45,7 @@ const (
 	CodeAutomated          Code = "automated"             // Amazon's own rule would overwrite it
 	CodeMove               Code = "large-move"            // moves by more than the tenant allows unseen
 	CodeDrop               Code = "large-drop"            // falls so far that it must be a mistake
+	CodeWayBack            Code = "way-back"              // a note: rises to what our own change replaced
 )
 
 // MaxTiers is how many quantity prices Amazon takes per offer (levels of
@@ -70,6 +74,7 @@ type Guards struct {
 	// RefuseDropPercent: any price falling by this much or more is refused.
 	// 100 never refuses, because a price is always above zero.
 	RefuseDropPercent int64 `json:"refuse_drop_percent"`
+	Optional
 }
 
 // DefaultGuards are the limits of a tenant that has chosen none: hold a move
@@ -96,13 +101,26 @@ func (g Guards) Validate() error {
 			return fmt.Errorf("price: guard %s is %d, want 0 to %d", l.name, l.value, l.max)
 		}
 	}
-	return nil
+	return g.validate()
+}
+
+// For makes one offer's guards a set that has them for every offer.
+func (g Guards) For(OfferKey) Guards { return g }
+
+// Hash names the guards by their content.
+func (g Guards) Hash() string {
+	b, err := json.Marshal(g)
+	if err != nil {
+		panic("price: " + err.Error()) // amounts and text can always be written
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
 }
 
 // Check judges what edit e would make of offer o at time now: when a plan is
 // made, and again just before the price is sent. It reports every rule that
-// the change breaks; the worst verdict wins. An allowed or unchanged edit has
-// no findings.
+// the change breaks; the worst verdict wins. An unchanged edit has no findings,
+// an allowed one at most notes, whose verdict is Allowed.
 //
 // Bounds are judged on all prices that will hold afterwards, also those that
 // the edit does not touch: raising the minimum above today's price is as wrong
@@ -110,11 +128,11 @@ func (g Guards) Validate() error {
 func (g Guards) Check(o Offer, e Edit, now time.Time) (Verdict, []Finding) {
 	contradiction := e.Validate()
 	if contradiction == nil {
-		if len(e.Touched()) == 0 {
+		if !e.any(func(Field) bool { return true }) {
 			return Unchanged, nil
 		}
 		// Of an offer that was never read nothing can be said to be unchanged.
-		if !o.ReadAt.IsZero() && len(e.Changed(o.Known)) == 0 {
+		if !o.ReadAt.IsZero() && !e.any(func(f Field) bool { return !e.Set.equalField(f, &o.Known) }) {
 			return Unchanged, nil
 		}
 	}
@@ -134,6 +152,7 @@ func (g Guards) Check(o Offer, e Edit, now time.Time) (Verdict, []Finding) {
 	c.tiers()
 	c.state()
 	c.moves()
+	c.optional()
 	return c.verdict, c.findings
 }
 
@@ -148,6 +167,8 @@ type check struct {
 
 	verdict  Verdict
 	findings []Finding
+
+	buf [8]amount // of list, whose answers are used one after the other
 }
 
 func (c *check) refuse(code Code, f Field, message, fix string) {
@@ -184,19 +205,22 @@ type amount struct {
 // list returns the prices in p, tiers and bounds included, in the order of
 // Fields. A sale that is over binds nothing any more unless the edit set it.
 func (c *check) list(p Prices) []amount {
-	out := make([]amount, 0, 8)
-	add := func(f Field, m *Money) {
-		if m != nil {
-			out = append(out, amount{f, *m})
-		}
+	out := c.buf[:0]
+	if p.Our != nil {
+		out = append(out, amount{FieldOur, *p.Our})
 	}
-	add(FieldOur, p.Our)
 	if p.Sale != nil && (c.edit.Set.Sale != nil || p.Sale.End.After(c.now)) {
-		add(FieldSale, &p.Sale.Price)
+		out = append(out, amount{FieldSale, p.Sale.Price})
 	}
-	add(FieldMin, p.Min)
-	add(FieldMax, p.Max)
-	add(FieldB2B, p.B2B)
+	if p.Min != nil {
+		out = append(out, amount{FieldMin, *p.Min})
+	}
+	if p.Max != nil {
+		out = append(out, amount{FieldMax, *p.Max})
+	}
+	if p.B2B != nil {
+		out = append(out, amount{FieldB2B, *p.B2B})
+	}
 	for _, t := range p.Tiers {
 		out = append(out, amount{FieldTiers, t.Price})
 	}

@@ -101,3 +101,20 @@ func MoneyAtRisk(o Offer, e Edit) Money {
 	risk.minor = int64(lo)
 	return risk
 }
+
+// Moves reports whether a price that the edit sets (ours, the sale, B2B or a tier)
+// falls, or unless dropsOnly moves either way, by more than percent of what it is
+// compared with.
+func Moves(o Offer, e Edit, percent int64, dropsOnly bool) bool {
+	c := check{offer: o, edit: e}
+	for _, a := range c.list(e.Set) {
+		old := c.compared(a.field)
+		if a.field == FieldMin || a.field == FieldMax || old == nil || old.currency != a.money.currency || e.Set.EqualField(a.field, o.Known) {
+			continue
+		}
+		if (a.money.minor < old.minor || !dropsOnly) && compareMove(*old, a.money, percent) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -143,7 +143,7 @@ func (c *check) state() {
 func (c *check) moves() {
 	old := c.offer.Known
 	if old.Our != nil && c.edit.Set.Our != nil {
-		c.ourMove(*old.Our, *c.edit.Set.Our)
+		c.ourMove(old.Our, *c.edit.Set.Our)
 	}
 	if c.edit.Set.Sale != nil && !c.edit.Set.EqualField(FieldSale, old) {
 		c.drop(FieldSale, old.Our, c.edit.Set.Sale.Price)
@@ -162,15 +162,16 @@ func (c *check) moves() {
 	}
 }
 
-func (c *check) ourMove(old, next Money) {
-	if c.drop(FieldOur, &old, next) || old.currency != next.currency {
+func (c *check) ourMove(was *Money, next Money) {
+	old := *was
+	if c.drop(FieldOur, was, next) || old.currency != next.currency {
 		return
 	}
 	limit, word := c.guards.HoldRisePercent, "rises"
 	if next.minor < old.minor {
 		limit, word = c.guards.HoldDropPercent, "drops"
 	}
-	if compareMove(old, next, limit) > 0 {
+	if compareMove(old, next, limit) > 0 && !c.wayBack(next) {
 		c.hold(CodeMove, FieldOur,
 			fmt.Sprintf("The price %s from %s to %s (%s %%); moves of more than %d %% are held.", word, old, next, ChangePercent(old, next), limit),
 			"Check the price and release it, or change the limit.")
@@ -185,5 +186,19 @@ func (c *check) drop(f Field, old *Money, next Money) bool {
 	c.refuse(CodeDrop, f,
 		fmt.Sprintf("%s %s is %s %% against %s; a drop of %d %% or more is refused.", f, next, ChangePercent(*old, next), old, c.guards.RefuseDropPercent),
 		"Correct the price, or go down in smaller steps.")
+	return true
+}
+
+// wayBack lets our price rise to exactly what it was before a change of ours
+// lowered it, and notes it: the guard that held a fall of 30 % would else hold the
+// rise of 43 % that takes it back, at the worst of times.
+func (c *check) wayBack(next Money) bool {
+	was := c.offer.Replaced
+	if was == nil || was.Price != next || c.offer.Known.Our == nil || !below(*c.offer.Known.Our, next) ||
+		c.now.Sub(was.Until) > WayBackFor || was.Until.After(c.now) {
+		return false
+	}
+	c.findings = append(c.findings, Finding{CodeWayBack, FieldOur, Allowed,
+		fmt.Sprintf("The price returns to %s, at which it was observed until batch %s lowered it at %s.", next, was.Batch, stamp(was.Until)), "Nothing to do."})
 	return true
 }

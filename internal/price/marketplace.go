@@ -49,13 +49,17 @@ func Marketplaces() []Marketplace { return append([]Marketplace(nil), marketplac
 
 // MarketplaceByID returns the marketplace with Amazon's identifier id.
 func MarketplaceByID(id MarketplaceID) (Marketplace, bool) {
-	for _, m := range marketplaces {
-		if m.ID == id {
-			return m, true
-		}
-	}
-	return Marketplace{}, false
+	m, ok := byID[id]
+	return m, ok
 }
+
+var byID = func() map[MarketplaceID]Marketplace {
+	out := make(map[MarketplaceID]Marketplace, len(marketplaces))
+	for _, m := range marketplaces {
+		out[m.ID] = m
+	}
+	return out
+}()
 
 // FindMarketplace finds a marketplace by what sellers write in a file: Amazon's
 // identifier, the country code ("DE", "UK" for GB), or the store's domain

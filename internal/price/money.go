@@ -50,16 +50,18 @@ func ParseMoney(s string, c Currency) (Money, error) {
 		frac = frac[:exp]
 	}
 	whole = strings.TrimLeft(whole, "0")
-	joined := whole + frac + strings.Repeat("0", exp-len(frac))
-	if len(joined) > 18 {
+	if len(whole)+exp > 18 {
 		return Money{}, ErrRange
 	}
-	if joined == "" {
-		joined = "0"
+	n := int64(0)
+	for i := range len(whole) {
+		n = n*10 + int64(whole[i]-'0')
 	}
-	n, err := strconv.ParseInt(joined, 10, 64)
-	if err != nil {
-		return Money{}, ErrAmount
+	for i := range exp {
+		n *= 10
+		if i < len(frac) {
+			n += int64(frac[i] - '0')
+		}
 	}
 	if neg {
 		n = -n

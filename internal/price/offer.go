@@ -39,10 +39,11 @@ const (
 	FieldTiers Field = "b2b_tiers"     // quantity_discount_plan, audience B2B
 )
 
+// order is the order in which fields are shown.
+var order = [...]Field{FieldOur, FieldSale, FieldMin, FieldMax, FieldB2B, FieldTiers}
+
 // Fields lists all fields in the order in which they are shown.
-func Fields() []Field {
-	return []Field{FieldOur, FieldSale, FieldMin, FieldMax, FieldB2B, FieldTiers}
-}
+func Fields() []Field { return slices.Clone(order[:]) }
 
 // Sale is a reduced price and the window in which it holds: from Start up to,
 // not including, End; both in UTC with a precision of one second.
@@ -75,7 +76,9 @@ type Prices struct {
 }
 
 // EqualField reports whether one field is the same in p and o.
-func (p Prices) EqualField(f Field, o Prices) bool {
+func (p Prices) EqualField(f Field, o Prices) bool { return p.equalField(f, &o) }
+
+func (p *Prices) equalField(f Field, o *Prices) bool {
 	switch f {
 	case FieldOur:
 		return equalMoney(p.Our, o.Our)
@@ -97,8 +100,26 @@ func equalMoney(a, b *Money) bool {
 	return (a == nil) == (b == nil) && (a == nil || *a == *b)
 }
 
+func (p *Prices) has(f Field) bool {
+	switch f {
+	case FieldOur:
+		return p.Our != nil
+	case FieldSale:
+		return p.Sale != nil
+	case FieldMin:
+		return p.Min != nil
+	case FieldMax:
+		return p.Max != nil
+	case FieldB2B:
+		return p.B2B != nil
+	case FieldTiers:
+		return len(p.Tiers) > 0
+	}
+	return false
+}
+
 // Has reports whether the field is set.
-func (p Prices) Has(f Field) bool { return !p.EqualField(f, Prices{}) }
+func (p Prices) Has(f Field) bool { return p.has(f) }
 
 // CopyField copies one field of from into p.
 func (p *Prices) CopyField(f Field, from Prices) {
@@ -141,31 +162,70 @@ func (e Edit) Validate() error {
 
 // Touched lists the fields that the edit sets or clears, in display order.
 func (e Edit) Touched() []Field {
-	var out []Field
-	for _, f := range Fields() {
-		if e.Set.Has(f) || slices.Contains(e.Clear, f) {
-			out = append(out, f)
+	return e.list(func(Field) bool { return true })
+}
+
+// touches reports whether the edit sets or clears the field.
+func (e *Edit) touches(f Field) bool { return e.Set.has(f) || slices.Contains(e.Clear, f) }
+
+// any reports whether one of the touched fields is wanted.
+func (e *Edit) any(wanted func(Field) bool) bool {
+	for _, f := range order {
+		if e.touches(f) && wanted(f) {
+			return true
 		}
 	}
-	return out
+	return false
+}
+
+// list returns the touched fields that are wanted. Plans ask this of every row
+// of a file, so that the list takes one allocation of its size, or none.
+func (e *Edit) list(wanted func(Field) bool) []Field {
+	var found [len(order)]Field
+	n := 0
+	for _, f := range order {
+		if e.touches(f) && wanted(f) {
+			found[n] = f
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return append(make([]Field, 0, n), found[:n]...)
 }
 
 // Apply returns the prices that the edit makes out of old.
 func (e Edit) Apply(old Prices) Prices {
 	out := old
 	out.Tiers = slices.Clone(old.Tiers)
-	for _, f := range e.Touched() {
-		out.CopyField(f, e.Set)
+	for _, f := range order {
+		if e.touches(f) {
+			out.CopyField(f, e.Set)
+		}
 	}
 	return out
 }
 
 // Changed lists the touched fields whose value differs from old.
 func (e Edit) Changed(old Prices) []Field {
-	var out []Field
-	for _, f := range e.Touched() {
-		if !e.Set.EqualField(f, old) {
-			out = append(out, f)
+	return e.list(func(f Field) bool { return !e.Set.equalField(f, &old) })
+}
+
+// OnlyChanged returns the part of the edit that differs from old.
+func (e Edit) OnlyChanged(old Prices) Edit {
+	if !e.any(func(f Field) bool { return e.Set.equalField(f, &old) }) {
+		return e
+	}
+	return e.Only(e.Changed(old))
+}
+
+// Of returns the fields of old that the edit touches.
+func (e Edit) Of(old Prices) Prices {
+	var out Prices
+	for _, f := range order {
+		if e.touches(f) {
+			out.CopyField(f, old)
 		}
 	}
 	return out
@@ -256,6 +316,7 @@ func (p Prices) Text(f Field) string {
 type Offer struct {
 	Key         OfferKey
 	ASIN        string
+	GTIN        string // in the form of NormalGTIN, empty when not known
 	ProductType string // Amazon's product type, empty when not known
 	Title       string
 	Quantity    *int64 // units in stock; nil when Amazon did not say
@@ -267,4 +328,18 @@ type Offer struct {
 	// Version counts the writes of the offer's item; a plan remembers it so
 	// that an offer which moved since is noticed.
 	Version int64
+	// Replaced is our price as it was before the change of ours that is live now,
+	// nil when the live price is not ours or there was none. Guards take a rise to
+	// it for a way back: whoever judges something else leaves it out.
+	Replaced *Replaced
 }
+
+// Replaced is a price that a change of ours took the place of.
+type Replaced struct {
+	Price Money
+	Until time.Time // when its successor was observed
+	Batch string    // which brought the successor
+}
+
+// WayBackFor is how long after a change its way back is taken for one.
+const WayBackFor = 24 * time.Hour

@@ -72,11 +72,12 @@ type Buckets struct {
 	Files   string `env:"BUCKET_FILES"`
 	Exports string `env:"BUCKET_EXPORTS"`
 	Archive string `env:"BUCKET_ARCHIVE"`
+	History string `env:"BUCKET_HISTORY"`
 }
 
 // Names maps the buckets that were given to their names.
 func (b Buckets) Names() map[store.Bucket]string {
-	return given(map[store.Bucket]string{store.Files: b.Files, store.Exports: b.Exports, store.Archive: b.Archive})
+	return given(map[store.Bucket]string{store.Files: b.Files, store.Exports: b.Exports, store.Archive: b.Archive, store.History: b.History})
 }
 
 func given[K comparable](m map[K]string) map[K]string {
@@ -92,6 +93,7 @@ func given[K comparable](m map[K]string) map[K]string {
 type Queues struct {
 	Doorbell string `env:"QUEUE_DOORBELL"`
 	Privacy  string `env:"QUEUE_PRIVACY"`
+	Plans    string `env:"QUEUE_PLANS"`
 }
 
 // Secrets are the names of secrets, never their content, and of the key that

@@ -22,6 +22,7 @@ type ListingRow struct {
 	Line     int // line of the file, the header being 1
 	SKU      price.SKU
 	ASIN     string
+	GTIN     string // in the form of price.NormalGTIN; "" when the product id is none
 	Title    string
 	Price    string // plain decimal in the marketplace's currency, "" when blank
 	Quantity *int64 // nil when blank, as for items in Amazon's warehouses
@@ -135,6 +136,10 @@ func (l *ListingsReport) Next() (ListingRow, error) {
 	}
 	if row.ASIN == "" && looksLikeASIN(field("product")) {
 		row.ASIN = strings.TrimSpace(field("product"))
+	}
+	// Ten digits are the ISBN-10 of a book, which is its ASIN.
+	if product := strings.TrimSpace(field("product")); len(product) != 10 {
+		row.GTIN, _ = price.NormalGTIN(product)
 	}
 	if row.Price != "" && !isDecimal(row.Price) {
 		return bad("price %q is not a plain decimal", row.Price)

@@ -43,9 +43,9 @@ func TestAReportIsReadByItsHeader(t *testing.T) {
 		"FBA\t\tFBA-1\t5\t\t\tB000000002\tAMAZON_EU\tInactive\r\n"+
 		"blank price\t\tX\t\t0\t\t4006381333931\r\n", germany)
 	want := []ListingRow{
-		{Line: 2, SKU: "L/1 #x", ASIN: "B000000001", Title: `A "quoted" lamp`, Price: "19.90", Quantity: units(7), Channel: "DEFAULT", Status: "Active"},
+		{Line: 2, SKU: "L/1 #x", ASIN: "B000000001", GTIN: "04006381333931", Title: `A "quoted" lamp`, Price: "19.90", Quantity: units(7), Channel: "DEFAULT", Status: "Active"},
 		{Line: 4, SKU: "FBA-1", ASIN: "B000000002", Title: "FBA", Price: "5", Channel: "AMAZON_EU", Status: "Inactive"},
-		{Line: 5, SKU: "X", Title: "blank price", Quantity: units(0)},
+		{Line: 5, SKU: "X", GTIN: "04006381333931", Title: "blank price", Quantity: units(0)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || bad != nil {
 		t.Error(diff, bad)

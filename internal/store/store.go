@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -304,6 +305,9 @@ type Blobs interface {
 	Put(ctx context.Context, t tenant.ID, bucket Bucket, name, contentType string, body []byte) error
 	// Get returns the object, or ErrNotFound.
 	Get(ctx context.Context, t tenant.ID, bucket Bucket, name string) ([]byte, error)
+	// Read returns the object as a stream, which the caller closes, and its size
+	// in bytes; or ErrNotFound. It is for objects that may be too large for Get.
+	Read(ctx context.Context, t tenant.ID, bucket Bucket, name string) (io.ReadCloser, int64, error)
 	// Delete removes the object; a missing one is no error.
 	Delete(ctx context.Context, t tenant.ID, bucket Bucket, name string) error
 	// List returns the names that begin with prefix, sorted.
@@ -311,6 +315,8 @@ type Blobs interface {
 	// Link returns a URL that lets its holder download the object until it
 	// expires, at most MaxLink from now. It does not check that there is one.
 	Link(ctx context.Context, t tenant.ID, bucket Bucket, name string, valid time.Duration) (string, error)
+	// Form returns what lets its holder put this one object, as u bounds it.
+	Form(ctx context.Context, t tenant.ID, bucket Bucket, name string, u Upload) (Form, error)
 }
 
 // Bucket names one of the product's buckets.
@@ -321,6 +327,7 @@ const (
 	Files   Bucket = "files"   // price files, plans, row files; expire after days
 	Exports Bucket = "exports" // GDPR exports; expire after hours
 	Archive Bucket = "archive" // ledger archive under Object Lock
+	History Bucket = "history" // price history, derived from the ledger; expires after 13 months
 )
 
 // Queue sends messages. Receiving is the Lambda event source's business.

@@ -34,8 +34,8 @@ type Result struct {
 	Batches                 map[string]int64 `json:"batches"`
 	Faults                  map[Fault]int64  `json:"faults"`
 	Consequences            map[Fault]int64  `json:"consequences,omitempty"` // of the faults
-	OverBudget              int64            `json:"overBudget"`   // calls beyond Amazon's budget, which it refused
-	Adopted                 int64            `json:"adoptedLanes"` // by a worker that had another lane to drive
+	OverBudget              int64            `json:"overBudget"`             // calls beyond Amazon's budget, which it refused
+	Adopted                 int64            `json:"adoptedLanes"`           // by a worker that had another lane to drive
 	Seed                    uint64           `json:"seed"`
 	HistoryHash             string           `json:"historyHash"`
 	Seconds                 float64          `json:"seconds"`

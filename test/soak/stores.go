@@ -3,6 +3,7 @@ package soak
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"pricemanager/internal/lane"
@@ -110,6 +111,15 @@ func (b blobsOf) Put(ctx context.Context, t tenant.ID, bk store.Bucket, name, ty
 func (b blobsOf) Get(ctx context.Context, t tenant.ID, bk store.Bucket, name string) (body []byte, err error) {
 	err = b.w.call(b.p, "get blob", false, func() (err error) { body, err = b.w.blobs.Get(ctx, t, bk, name); return })
 	return body, err
+}
+
+func (b blobsOf) Read(ctx context.Context, t tenant.ID, bk store.Bucket, name string) (body io.ReadCloser, size int64, err error) {
+	err = b.w.call(b.p, "read blob", false, func() (err error) { body, size, err = b.w.blobs.Read(ctx, t, bk, name); return })
+	return body, size, err
+}
+
+func (b blobsOf) Form(ctx context.Context, t tenant.ID, bk store.Bucket, name string, u store.Upload) (store.Form, error) {
+	return b.w.blobs.Form(ctx, t, bk, name, u)
 }
 
 func (b blobsOf) Delete(ctx context.Context, t tenant.ID, bk store.Bucket, name string) error {

@@ -227,7 +227,7 @@ func (w *world) engine(p *process) *lane.Engine {
 		Bell:        lane.Bell{DB: dbOf{w, p}, Queue: queueOf{w, p}, Now: clk.Now},
 		Catalogue:   catalogue,
 		Connections: booksOf{w, p},
-		Guards: func(_ context.Context, t tenant.ID) (g price.Guards, err error) {
+		Guards: func(_ context.Context, t tenant.ID) (g lane.GuardSet, err error) {
 			err = w.call(p, "guards", false, func() error { g = w.seller(t).now(); return nil })
 			return g, err
 		},

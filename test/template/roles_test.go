@@ -146,8 +146,10 @@ func TestWhoMayDoWhatMattersMost(t *testing.T) {
 		{"no ledger entry is deleted", "dynamodb:DeleteItem", on("LedgerTable"), nil},
 		{"no archived object is deleted", "s3:DeleteObject", on("ArchiveBucket"), nil},
 		{"data keys are made by audit-stream alone", "dynamodb:PutItem", on("KeysTable"), []string{"audit-stream"}},
-		{"data keys are read where sealed fields are", "dynamodb:GetItem", on("KeysTable"), []string{"audit-stream", "gdpr-export"}},
+		{"data keys are read where sealed fields are", "dynamodb:GetItem", on("KeysTable"), []string{"audit-stream", "gdpr-export", "price-upload"}},
 		{"the ledger is signed where checkpoints are made", "secretsmanager:GetSecretValue", on("LedgerSignerSecret"), []string{"gdpr-export", "scheduler"}},
+		{"price history is written by audit-stream alone", "s3:PutObject", on("HistoryBucket"), []string{"audit-stream"}},
+		{"price history is read where it is told", "s3:GetObject", on("HistoryBucket"), []string{"audit-stream", "price-upload"}},
 		{"exports are read by gdpr-export alone", "s3:GetObject", on("ExportsBucket"), []string{"gdpr-export"}},
 		{"API keys are checked by the functions of the API", "secretsmanager:GetSecretValue", on("PepperSecret"), []string{"gdpr-export", "oauth", "price-upload"}},
 	} {
@@ -183,7 +185,7 @@ func TestEnvironmentAndRoleAgree(t *testing.T) {
 				if !slices.ContainsFunc(statements(t, role), func(s statement) bool { return slices.ContainsFunc(s.resources, within("token-broker")) }) {
 					t.Errorf("%s is told about token-broker and may not call it", f.id)
 				}
-			case "QUEUE_DOORBELL", "QUEUE_PRIVACY":
+			case "QUEUE_DOORBELL", "QUEUE_PRIVACY", "QUEUE_PLANS":
 				if !slices.Contains(may(t, "sqs:SendMessage", on(id)), function(f)) {
 					t.Errorf("%s is told about %s and may not send to it", f.id, id)
 				}

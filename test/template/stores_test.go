@@ -83,8 +83,11 @@ func TestSealedFieldsOpenForTheirFunctionsAlone(t *testing.T) {
 	var got []string
 	for _, k := range resources(t, "AWS::KMS::Key") {
 		for _, s := range list(at(k.props["KeyPolicy"], "Statement")) {
-			if at(s, "Sid") != "SealedFields" {
+			if at(s, "Sid") != "SealedFields" && at(s, "Sid") != "SealedLedger" {
 				continue
+			}
+			if at(s, "Sid") == "SealedLedger" && (at(s, "Action") != "kms:Decrypt" || at(s, "Condition", "StringEquals", "kms:EncryptionContext:purpose") != "ledger") {
+				t.Error("who reads the ledger's events may do more")
 			}
 			if at(s, "Condition", "Null", "kms:EncryptionContext:tenant") != "false" {
 				t.Error("a data key can be made without a tenant")

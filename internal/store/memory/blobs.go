@@ -1,9 +1,12 @@
 package memory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strconv"
@@ -73,6 +76,15 @@ func (b *Blobs) read(k blobKey) (contentType string, body []byte, err error) {
 	return o.contentType, append([]byte{}, o.body...), nil
 }
 
+// Read returns the object as a stream.
+func (b *Blobs) Read(ctx context.Context, t tenant.ID, bucket store.Bucket, name string) (io.ReadCloser, int64, error) {
+	body, err := b.Get(ctx, t, bucket, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	return io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+}
+
 // Delete removes the object.
 func (b *Blobs) Delete(ctx context.Context, t tenant.ID, bucket store.Bucket, name string) error {
 	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name)); err != nil {
@@ -127,6 +139,43 @@ func (b *Blobs) Follow(link string) (contentType string, body []byte, err error)
 	}
 	t, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	return b.read(blobKey{store.Bucket(u.Host), tenant.ID(t), name})
+}
+
+// Form returns a form that Submit understands; no network serves it.
+func (b *Blobs) Form(ctx context.Context, t tenant.ID, bucket store.Bucket, name string, u store.Upload) (store.Form, error) {
+	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name), store.CheckUpload(u)); err != nil {
+		return store.Form{}, err
+	}
+	policy, err := json.Marshal(formPolicy{string(t) + "/" + name, u, b.clock.Now().Add(u.Valid).UnixMilli()})
+	if err != nil {
+		return store.Form{}, fmt.Errorf("memory: form: %w", err)
+	}
+	return store.Form{URL: "memory://" + string(bucket), Fields: map[string]string{
+		"key": string(t) + "/" + name, "Content-Type": u.ContentType, "policy": string(policy),
+	}}, nil
+}
+
+type formPolicy struct {
+	Key    string
+	Upload store.Upload
+	Until  int64 // Unix milliseconds
+}
+
+// Submit is what a browser would do with a form: it puts the object, or says
+// why S3 would not.
+func (b *Blobs) Submit(f store.Form, body []byte) error {
+	var p formPolicy
+	if err := json.Unmarshal([]byte(f.Fields["policy"]), &p); err != nil {
+		return fmt.Errorf("%w: not a form of a memory.Blobs", store.ErrInvalid)
+	}
+	n := int64(len(body))
+	if n < p.Upload.Min || n > p.Upload.Max || b.clock.Now().UnixMilli() >= p.Until ||
+		f.Fields["Content-Type"] != p.Upload.ContentType || f.Fields["key"] != p.Key {
+		return fmt.Errorf("%w: the policy does not allow it", store.ErrInvalid)
+	}
+	t, name, _ := strings.Cut(p.Key, "/")
+	bucket := store.Bucket(strings.TrimPrefix(f.URL, "memory://"))
+	return b.Put(context.Background(), tenant.ID(t), bucket, name, p.Upload.ContentType, body)
 }
 
 // Each calls visit with every object there is, of all tenants, until it

@@ -16,6 +16,7 @@ func TestMemoryKeepsThePromisesOfBlobs(t *testing.T) {
 	t.Parallel()
 	blobs := memory.NewBlobs(clock.NewManual(epoch))
 	storetest.Blobs(t, blobs, blobs.Follow)
+	storetest.Uploads(t, blobs, blobs.Submit)
 }
 
 func TestALinkDiesOnTime(t *testing.T) {

@@ -40,6 +40,7 @@ type API interface {
 // Signer is the part of *s3.PresignClient that Blobs uses.
 type Signer interface {
 	PresignGetObject(context.Context, *s3.GetObjectInput, ...func(*s3.PresignOptions)) (*v4.PresignedHTTPRequest, error)
+	PresignPostObject(context.Context, *s3.PutObjectInput, ...func(*s3.PresignPostOptions)) (*s3.PresignedPostRequest, error)
 }
 
 var (
@@ -110,6 +111,19 @@ func (b *Blobs) Get(ctx context.Context, t tenant.ID, bucket store.Bucket, name 
 	return body, failure(errors.Join(err, out.Body.Close()))
 }
 
+// Read returns the object as a stream.
+func (b *Blobs) Read(ctx context.Context, t tenant.ID, bucket store.Bucket, name string) (io.ReadCloser, int64, error) {
+	physical, key, err := b.place(store.CheckName(t, bucket, name), t, bucket, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: physical, Key: key})
+	if err != nil {
+		return nil, 0, failure(err)
+	}
+	return out.Body, aws.ToInt64(out.ContentLength), nil
+}
+
 // Delete removes the object.
 func (b *Blobs) Delete(ctx context.Context, t tenant.ID, bucket store.Bucket, name string) error {
 	physical, key, err := b.place(store.CheckName(t, bucket, name), t, bucket, name)
@@ -157,6 +171,29 @@ func (b *Blobs) Link(ctx context.Context, t tenant.ID, bucket store.Bucket, name
 		return "", failure(err)
 	}
 	return req.URL, nil
+}
+
+// Form returns a signed POST. Its policy pins the key, the content type and the
+// range of sizes, so that S3 itself refuses anything else. It dies with the
+// credentials that signed it, as links do.
+func (b *Blobs) Form(ctx context.Context, t tenant.ID, bucket store.Bucket, name string, u store.Upload) (store.Form, error) {
+	malformed := cmp.Or(store.CheckName(t, bucket, name), store.CheckUpload(u))
+	physical, key, err := b.place(malformed, t, bucket, name)
+	if err != nil {
+		return store.Form{}, err
+	}
+	req, err := b.signer.PresignPostObject(ctx, &s3.PutObjectInput{Bucket: physical, Key: key}, func(o *s3.PresignPostOptions) {
+		o.Expires = u.Valid
+		o.Conditions = []any{
+			[]any{"content-length-range", u.Min, u.Max},
+			map[string]string{"Content-Type": u.ContentType},
+		}
+	})
+	if err != nil {
+		return store.Form{}, failure(err)
+	}
+	req.Values["Content-Type"] = u.ContentType
+	return store.Form{URL: req.URL, Fields: req.Values}, nil
 }
 
 // failure puts the SDK's errors into the words of package store.

@@ -175,7 +175,7 @@ func newWorld(t *testing.T, listings ...fakeamazon.Listing) *world {
 	w.engine = &lane.Engine{
 		DB: w.db, Blobs: w.blobs, Listings: w.client, Reports: w.client, Connections: w, Clock: clk,
 		Bell:      lane.Bell{DB: w.db, Queue: w.queue, Now: clk.Now},
-		Guards:    func(context.Context, tenant.ID) (price.Guards, error) { return price.DefaultGuards(), nil },
+		Guards:    func(context.Context, tenant.ID) (lane.GuardSet, error) { return price.DefaultGuards(), nil },
 		Planned:   w.planned,
 		Catalogue: func(io.Reader, price.MarketplaceID, func(lane.CatalogueRow) error) error { return nil },
 		Log:       slog.New(slog.NewTextHandler(&w.log, nil)),

@@ -1,9 +1,11 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"testing"
 
@@ -30,7 +32,39 @@ func TestS3OnTheLocalAWSKeepsThePromisesOfBlobs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	storetest.Blobs(t, s3.New(smallPages{client}, awss3.NewPresignClient(client), names), follow)
+	blobs := s3.New(smallPages{client}, awss3.NewPresignClient(client), names)
+	storetest.Blobs(t, blobs, follow)
+	storetest.Uploads(t, blobs, submit)
+}
+
+// submit sends a form as a browser does.
+func submit(f store.Form, content []byte) error {
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, value := range f.Fields {
+		if err := w.WriteField(name, value); err != nil {
+			return err
+		}
+	}
+	part, err := w.CreateFormFile("file", "prices.csv")
+	if err != nil {
+		return err
+	}
+	if _, err := part.Write(content); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	res, err := http.Post(f.URL, w.FormDataContentType(), &body)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("status %s", res.Status)
+	}
+	return nil
 }
 
 // smallPages makes List turn pages without a thousand objects.

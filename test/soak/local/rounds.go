@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -64,6 +66,10 @@ func (f *series) change(ctx context.Context, to string) error {
 			return false, fmt.Errorf("plan for %s: %+v, want all %d planned", to, p.Summary, len(f.skus))
 		}
 		b, err := ask[batchDoc](ctx, f.seller.api, "POST", "/batches", fmt.Sprintf(`{"plan":%q,"token":%q}`, p.ID, p.Token))
+		if moved := (*refusal)(nil); errors.As(err, &moved) && bytes.Contains(moved.text, []byte("plan-offers-moved")) {
+			f.refused++
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}

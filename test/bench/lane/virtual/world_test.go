@@ -136,7 +136,7 @@ func (w *world) deploy() {
 		Config: lane.Config{Lanes: w.lanes},
 		DB:     w.data, Blobs: w.blobs, Listings: client, Reports: client, Connections: books{}, Clock: w.clock,
 		Bell:      lane.Bell{DB: w.data, Queue: w.queue, Now: w.clock.Now},
-		Guards:    func(context.Context, tenant.ID) (price.Guards, error) { return price.DefaultGuards(), nil },
+		Guards:    func(context.Context, tenant.ID) (lane.GuardSet, error) { return price.DefaultGuards(), nil },
 		Planned:   w.planned,
 		Catalogue: func(io.Reader, price.MarketplaceID, func(lane.CatalogueRow) error) error { return nil },
 		Log:       slog.New(slog.DiscardHandler),

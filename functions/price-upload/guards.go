@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"pricemanager/internal/fault"
+	"pricemanager/internal/guard"
+	"pricemanager/internal/runtime/metrics"
+	"pricemanager/internal/web"
+)
+
+// guardsDoc are a tenant's guards as the API shows them.
+type guardsDoc struct {
+	guard.Settings
+	Version   int64      `json:"version"` // 0: never changed
+	ChangedBy string     `json:"changedBy,omitempty"`
+	ChangedAt *time.Time `json:"changedAt,omitempty"`
+}
+
+func answerGuards(s guard.Stored) (*web.Response, error) {
+	d := guardsDoc{Settings: s.Settings, Version: s.Version, ChangedBy: s.Actor}
+	if s.Version > 0 {
+		d.ChangedAt = &s.At
+	}
+	res, err := web.JSON(http.StatusOK, d)
+	if err != nil {
+		return nil, err
+	}
+	return res.With("ETag", etag(s.Hash())), nil
+}
+
+func etag(hash string) string { return `"` + hash + `"` }
+
+// seen is the hash that If-Match names: what the caller saw before deciding.
+func seen(r *web.Request) (string, error) {
+	match := r.Header.Get("If-Match")
+	hash, ok := strings.CutPrefix(match, `"`)
+	hash, closed := strings.CutSuffix(hash, `"`)
+	if !ok || !closed || len(hash) > 64 {
+		return "", fault.New(fault.Invalid, "if-match", "Send the ETag of what you saw as the header If-Match, so that nobody's change is lost.")
+	}
+	return hash, nil
+}
+
+func (h *handler) getGuards(ctx context.Context, r *web.Request) (*web.Response, error) {
+	s, err := h.guards.Get(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	return answerGuards(s)
+}
+
+// putGuards replaces the guards whole. What the body leaves out has its default.
+func (h *handler) putGuards(ctx context.Context, r *web.Request) (*web.Response, error) {
+	was, err := seen(r)
+	if err != nil {
+		return nil, err
+	}
+	next := guard.Default()
+	if err := r.JSON(&next); err != nil {
+		return nil, err
+	}
+	s, err := h.guards.Put(ctx, r.Tenant, r.Principal.Actor, next, was)
+	if err != nil {
+		return nil, err
+	}
+	h.guardsChanged(ctx, r, "settings", was, s.Hash())
+	return answerGuards(s)
+}
+
+// guardsChanged tells whoever watches; the ledger has it from the table's stream.
+func (h *handler) guardsChanged(ctx context.Context, r *web.Request, what, from, to string) {
+	h.app.Log.WarnContext(ctx, "guards changed", "what", what, "actor", r.Principal.Actor, "from", from, "to", to)
+	h.app.Metrics.Emit(nil, metrics.Count("GuardsChanged", 1))
+}
+
+func (h *handler) getCosts(ctx context.Context, r *web.Request) (*web.Response, error) {
+	body, hash, err := h.guards.CostsFile(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	if hash == "" {
+		body = []byte("sku,cost,currency\n")
+	}
+	res := &web.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/csv; charset=utf-8"}}, Body: body}
+	return res.With("ETag", etag(hash)), nil
+}
+
+func (h *handler) putCosts(ctx context.Context, r *web.Request) (*web.Response, error) {
+	was, err := seen(r)
+	if err != nil {
+		return nil, err
+	}
+	c, err := h.guards.PutCosts(ctx, r.Tenant, r.Principal.Actor, r.Body, was)
+	if err != nil {
+		return nil, err
+	}
+	if c.Hash() != was {
+		h.guardsChanged(ctx, r, "costs", was, c.Hash())
+	}
+	res, err := web.JSON(http.StatusOK, map[string]int{"costs": c.Len()})
+	if err != nil {
+		return nil, err
+	}
+	return res.With("ETag", etag(c.Hash())), nil
+}
+
+// body decodes a body that may be left out.
+func body(r *web.Request, v any) error {
+	if len(bytes.TrimSpace(r.Body)) == 0 {
+		return nil
+	}
+	return r.JSON(v)
+}
