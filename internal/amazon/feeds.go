@@ -86,27 +86,3 @@ type Feeds interface {
 	// this seller and feed. An error of each ends it and is returned as it is.
 	Result(ctx context.Context, a Account, r FeedReport, each func(FeedOutcome) error) error
 }
-
-// SplitFeed divides patches into feeds that Submit takes, keeping their order: a
-// SKU that is there several times goes to as many feeds, which must not run at
-// the same time.
-func SplitFeed(patches []Patch) [][]Patch {
-	var feeds [][]Patch
-	next := map[price.SKU]int{} // the first feed that a SKU may still go to
-	open := 0                   // the first feed that is not full
-	for _, p := range patches {
-		at := max(next[p.SKU], open)
-		for at < len(feeds) && len(feeds[at]) == MaxFeedMessages {
-			at++
-		}
-		if at == len(feeds) {
-			feeds = append(feeds, nil)
-		}
-		feeds[at] = append(feeds[at], p)
-		next[p.SKU] = at + 1
-		for open < len(feeds) && len(feeds[open]) == MaxFeedMessages {
-			open++
-		}
-	}
-	return feeds
-}

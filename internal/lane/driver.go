@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pricemanager/internal/amazon"
+	"pricemanager/internal/clock"
 	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 )
@@ -286,6 +287,12 @@ func (d *driver) land(apply func()) {
 	d.inFlight--
 	d.cameBack = true
 	apply()
+}
+
+// within is the context of a call that is given so much time. The slice may end
+// while the call is open; its answer is still wanted.
+func (d *driver) within(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	return clock.WithDeadline(context.WithoutCancel(ctx), d.e.Clock, d.e.Clock.Now().Add(most))
 }
 
 // first reports whether the worker's first call is under way. It goes alone: it

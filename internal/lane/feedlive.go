@@ -2,7 +2,6 @@ package lane
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"pricemanager/internal/price"
@@ -32,16 +31,6 @@ func (d *driver) showFeed(ctx context.Context, w *work, f *feed) error {
 func (d *driver) hideFeed(ctx context.Context, w *work, f *feed) error {
 	err := d.e.DB.Delete(ctx, d.lease.tenant, store.Offers, d.feedKey(w, f), store.AnyOf(store.Missing(aFence), store.Le(aFence, d.lease.fence)))
 	return lostOr(err, "hide feed")
-}
-
-func lostOr(err error, what string) error {
-	switch {
-	case errors.Is(err, store.ErrConflict):
-		return errLost
-	case err != nil:
-		return fmt.Errorf("lane: %s: %w", what, err)
-	}
-	return nil
 }
 
 // LiveFeeds lists the tenant's feeds that Amazon may still apply.

@@ -2,11 +2,9 @@ package lane
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"pricemanager/internal/price"
-	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
 )
 
@@ -21,15 +19,7 @@ const feedNotice = "feed"
 //
 // Crash points: as those of Notice.
 func (b Bell) FeedEnded(ctx context.Context, t tenant.ID, c price.ConnectionID, feed string) error {
-	d := Doorbell{Kind: KindLane, Tenant: t, Connection: c}
-	if err := b.Announce(ctx, d); err != nil {
-		return err
-	}
-	_, err := b.DB.Update(ctx, t, store.Offers, noticeKey(c, feedNotice, price.SKU(feed)), store.Update{Add: map[string]int64{aSeenTimes: 1}})
-	if err != nil {
-		return fmt.Errorf("lane: leave notice of a feed: %w", err)
-	}
-	return b.Ring(ctx, d, 0)
+	return b.Notice(ctx, t, c, feedNotice, price.SKU(feed))
 }
 
 // hearOfFeed brings the next look at a feed forward. That is not written down:

@@ -51,7 +51,6 @@ func (d *driver) route(w *work, now time.Time) {
 		}
 		ahead += float64(other.j.Rows - other.j.High)
 	}
-	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 	readAll := seconds(rows / perRead / d.read.rate)
 	byPatch := max(seconds((ahead+rows)/d.send.rate), readAll) + d.visible
 	feeds := (w.j.Rows + amazon.MaxFeedMessages - 1) / amazon.MaxFeedMessages

@@ -45,7 +45,7 @@ func (d *driver) settleFeed(ctx context.Context, w *work, f *feed, now time.Time
 	}
 	report := amazon.FeedReport{Feed: f.ID, Document: f.Document, Messages: len(list)}
 	d.feedCall(ctx, w, f, func() func(*feed) {
-		sctx, cancel := d.deadline(ctx)
+		sctx, cancel := d.within(ctx, d.cfg.FeedDeadline)
 		defer cancel()
 		outcomes := make([]amazon.FeedOutcome, 0, len(list))
 		err := d.e.Feeds.Result(sctx, d.account, report, func(o amazon.FeedOutcome) error {

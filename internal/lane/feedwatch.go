@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"pricemanager/internal/amazon"
-	"pricemanager/internal/clock"
 )
 
 const (
@@ -127,7 +126,7 @@ func (d *driver) feedCall(ctx context.Context, w *work, f *feed, call func() fun
 func (d *driver) pollFeed(ctx context.Context, w *work, f *feed) {
 	id := f.ID
 	d.feedCall(ctx, w, f, func() func(*feed) {
-		sctx, cancel := d.deadline(ctx)
+		sctx, cancel := d.within(ctx, d.cfg.FeedDeadline)
 		defer cancel()
 		status, document, err := d.e.Feeds.Status(sctx, d.account, id)
 		return func(f *feed) {
@@ -169,7 +168,7 @@ func (d *driver) ended(f *feed, now time.Time, document string) {
 func (d *driver) cancelFeed(ctx context.Context, w *work, f *feed) {
 	id := f.ID
 	d.feedCall(ctx, w, f, func() func(*feed) {
-		sctx, cancel := d.deadline(ctx)
+		sctx, cancel := d.within(ctx, d.cfg.FeedDeadline)
 		defer cancel()
 		err := d.e.Feeds.Cancel(sctx, d.account, id)
 		return func(f *feed) {
@@ -203,7 +202,7 @@ func (d *driver) findFeed(ctx context.Context, w *work, f *feed) {
 	since, until := at(f.Announced).Add(-lateListing), at(f.NotAfter).Add(lateListing)
 	known := d.knownFeeds()
 	d.feedCall(ctx, w, f, func() func(*feed) {
-		sctx, cancel := d.deadline(ctx)
+		sctx, cancel := d.within(ctx, d.cfg.FeedDeadline)
 		defer cancel()
 		begun := d.e.Clock.Now()
 		found, err := d.e.Feeds.Recent(sctx, d.account, since, until)
@@ -252,10 +251,6 @@ func (d *driver) feedFailed(ctx context.Context, f *feed, now time.Time, err err
 		return
 	}
 	d.log.WarnContext(ctx, "no news of a feed, asking again", "feed", f.ID, "error", err.Error())
-}
-
-func (d *driver) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	return clock.WithDeadline(context.WithoutCancel(ctx), d.e.Clock, d.e.Clock.Now().Add(d.cfg.FeedDeadline))
 }
 
 // nextFeed returns when something can be done about the lane's feeds, the zero

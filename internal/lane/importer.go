@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"pricemanager/internal/amazon"
-	"pricemanager/internal/clock"
 	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 )
@@ -147,7 +146,7 @@ func (d *driver) step(ctx context.Context, call func(context.Context) (func(), e
 	j.open = true
 	d.inFlight++
 	d.flight.Go(func() func() {
-		sctx, cancel := clock.WithDeadline(context.WithoutCancel(ctx), d.e.Clock, d.e.Clock.Now().Add(25*time.Second))
+		sctx, cancel := d.within(ctx, 25*time.Second)
 		defer cancel()
 		apply, err := call(sctx)
 		return func() {

@@ -21,6 +21,18 @@ const (
 // errLost says that the lease is gone: another worker drives the lane.
 var errLost = errors.New("lane: lease lost")
 
+// lostOr says what an error of a fenced write means: a failed condition is a lost
+// lease. what is what was to be done; no error stays none.
+func lostOr(err error, what string) error {
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return errLost
+	case err != nil:
+		return fmt.Errorf("lane: %s: %w", what, err)
+	}
+	return nil
+}
+
 func laneKey(c price.ConnectionID) store.Key { return store.Key{PK: lanePK(c), SK: "lane"} }
 
 // lease is the right to drive one lane until its time runs out. Its fence grows
@@ -115,11 +127,8 @@ func (l *lease) renew(ctx context.Context, db store.DB, now time.Time, life time
 	up := store.Update{Set: map[string]any{aUntil: store.Millis(now.Add(life))}, If: l.mine()}
 	l.sounded(&up)
 	it, err := db.Update(ctx, l.tenant, store.Offers, laneKey(l.conn), up)
-	if errors.Is(err, store.ErrConflict) {
-		return 0, errLost
-	}
 	if err != nil {
-		return 0, fmt.Errorf("lane: renew lease: %w", err)
+		return 0, lostOr(err, "renew lease")
 	}
 	l.until = now.Add(life)
 	return it.Int(aRung), nil

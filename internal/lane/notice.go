@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"pricemanager/internal/amazon"
-	"pricemanager/internal/clock"
 	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
@@ -136,7 +135,7 @@ func (d *driver) launchNotices(ctx context.Context, now time.Time) bool {
 	d.inFlight++
 	d.flight.Go(func() func() {
 		wctx := context.WithoutCancel(ctx)
-		rctx, cancel := clock.WithDeadline(wctx, d.e.Clock, d.e.Clock.Now().Add(d.cfg.SendDeadline))
+		rctx, cancel := d.within(ctx, d.cfg.SendDeadline)
 		defer cancel()
 		var call amazon.Call
 		var err error

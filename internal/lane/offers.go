@@ -31,11 +31,6 @@ const (
 	Superseded  State = "superseded"
 )
 
-// States lists all states in the order in which they are shown.
-func States() []State {
-	return []State{Desired, Sent, Accepted, Observed, Rejected, Unknown, Unconfirmed, Held, Superseded}
-}
-
 // Terminal reports whether nothing more happens to a change in this state.
 func (s State) Terminal() bool {
 	switch s {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"pricemanager/internal/amazon"
-	"pricemanager/internal/clock"
 	"pricemanager/internal/price"
 )
 
@@ -45,7 +44,7 @@ func (d *driver) readBack(ctx context.Context, rows []*row, now time.Time) {
 	d.stats.Reads++
 	market := rows[0].Marketplace
 	d.flight.Go(func() func() {
-		rctx, cancel := clock.WithDeadline(context.WithoutCancel(ctx), d.e.Clock, d.e.Clock.Now().Add(d.cfg.SendDeadline))
+		rctx, cancel := d.within(ctx, d.cfg.SendDeadline)
 		defer cancel()
 		found, call, err := d.fetch(rctx, market, rows)
 		seen := make([]sight, len(rows))

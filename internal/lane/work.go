@@ -64,11 +64,8 @@ func (d *driver) openWork(ctx context.Context, batch string) (*work, error) {
 		Set: map[string]any{aFence: d.lease.fence},
 		If:  []store.Cond{store.Exists(), store.AnyOf(store.Missing(aFence), store.Le(aFence, d.lease.fence))},
 	})
-	if errors.Is(err, store.ErrConflict) {
-		return nil, errLost
-	}
 	if err != nil {
-		return nil, fmt.Errorf("lane: open journal: %w", err)
+		return nil, lostOr(err, "open journal")
 	}
 	j, err := decodeJournal(it)
 	if err != nil {
@@ -300,11 +297,8 @@ func (d *driver) writeJournal(ctx context.Context, w *work, now time.Time) error
 		Set: map[string]any{aJournal: mustJSON(w.j), aFence: d.lease.fence},
 		If:  []store.Cond{store.Exists(), store.Le(aFence, d.lease.fence)},
 	})
-	if errors.Is(err, store.ErrConflict) {
-		return errLost
-	}
 	if err != nil {
-		return fmt.Errorf("lane: write journal: %w", err)
+		return lostOr(err, "write journal")
 	}
 	w.dirty, w.written = false, now
 	return nil
@@ -339,8 +333,5 @@ func (d *driver) finish(ctx context.Context, w *work) error {
 		}
 	}
 	err = d.e.DB.Delete(ctx, t, store.Offers, workKey(d.lease.conn, w.j.Batch), store.Le(aFence, d.lease.fence))
-	if errors.Is(err, store.ErrConflict) {
-		return errLost
-	}
-	return err
+	return lostOr(err, "close journal")
 }
