@@ -122,21 +122,12 @@ func (h *handler) planCorrection(ctx context.Context, r *web.Request, in correct
 		}
 		return "", err
 	}
-	visible, err := h.visible(ctx, r.Tenant)
-	if err != nil {
-		return "", err
-	}
-	id, err := plan.NewID(h.random)
-	if err != nil {
-		return "", err
-	}
 	made := plan.Input{
-		ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: "correction of " + string(in.SKU), Policy: plan.AllOrNothing,
-		Now: h.app.Clock.Now(), Visibility: visible,
+		File: "correction of " + string(in.SKU), Policy: plan.AllOrNothing,
 		Connections: map[price.MarketplaceID]price.ConnectionID{in.Marketplace: in.Connection},
 		Correction:  &plan.Correction{Marketplace: in.Marketplace, SKU: in.SKU, Edit: in.edit()},
 	}
-	if err := h.judged(ctx, &made); err != nil {
+	if err := h.prepare(ctx, r, &made); err != nil {
 		return "", err
 	}
 	p, err := h.plans.Create(ctx, made, asSeen{h.offers, in})

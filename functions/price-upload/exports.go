@@ -12,7 +12,6 @@ import (
 	"pricemanager/internal/fault"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/price"
-	"pricemanager/internal/store"
 	"pricemanager/internal/web"
 )
 
@@ -59,14 +58,7 @@ func (h *handler) exportOffers(ctx context.Context, r *web.Request) (*web.Respon
 	if err != nil {
 		return nil, err
 	}
-	conn := price.ConnectionID(r.Query.Get("connection"))
-	if err := h.ours(ctx, r.Tenant, conn); err != nil {
-		return nil, err
-	}
-	views, next, err := h.offers.Page(ctx, r.Tenant, conn, price.MarketplaceID(r.Query.Get("marketplace")), after, limit)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, fault.New(fault.Invalid, "cursor", "after is not a cursor of this list.").Because(err)
-	}
+	views, next, err := h.offersOf(ctx, r, after, limit)
 	if err != nil {
 		return nil, err
 	}

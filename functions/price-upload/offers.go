@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"pricemanager/internal/connect"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/price"
@@ -44,22 +43,25 @@ type changeDoc struct {
 	Issue string     `json:"issue,omitempty"`
 }
 
+// offersOf is a page of the offers of the connection that the query names.
+func (h *handler) offersOf(ctx context.Context, r *web.Request, after string, limit int) ([]lane.View, string, error) {
+	conn := price.ConnectionID(r.Query.Get("connection"))
+	if err := h.ours(ctx, r.Tenant, conn); err != nil {
+		return nil, "", err
+	}
+	views, next, err := h.offers.Page(ctx, r.Tenant, conn, price.MarketplaceID(r.Query.Get("marketplace")), after, limit)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, "", fault.New(fault.Invalid, "cursor", "after is not a cursor of this list.").Because(err)
+	}
+	return views, next, err
+}
+
 func (h *handler) listOffers(ctx context.Context, r *web.Request) (*web.Response, error) {
 	after, limit, err := r.Page(100, 500)
 	if err != nil {
 		return nil, err
 	}
-	conn := price.ConnectionID(r.Query.Get("connection"))
-	if _, err := h.connections.Get(ctx, r.Tenant, conn); err != nil {
-		if errors.Is(err, connect.ErrNotFound) {
-			return nil, fault.New(fault.NotFound, "connection-not-found", "There is no such connection. Name one in the query: ?connection=conn_...").Because(err)
-		}
-		return nil, err
-	}
-	views, next, err := h.offers.Page(ctx, r.Tenant, conn, price.MarketplaceID(r.Query.Get("marketplace")), after, limit)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, fault.New(fault.Invalid, "cursor", "after is not a cursor of this list.").Because(err)
-	}
+	views, next, err := h.offersOf(ctx, r, after, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -75,23 +75,14 @@ func (h *handler) createPlan(ctx context.Context, r *web.Request) (*web.Response
 	if err != nil {
 		return nil, err
 	}
-	visible, err := h.visible(ctx, r.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	id, err := plan.NewID(h.random)
-	if err != nil {
-		return nil, err
-	}
 	mappings, err := h.plans.Mappings(ctx, r.Tenant)
 	if err != nil {
 		return nil, err
 	}
 	in := plan.Input{
-		ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: name, Content: r.Body, Marketplace: market, Mappings: mappings, Policy: policy,
-		Now: h.app.Clock.Now(), Connections: connections, Visibility: visible,
+		File: name, Content: r.Body, Marketplace: market, Mappings: mappings, Policy: policy, Connections: connections,
 	}
-	if err := h.judged(ctx, &in); err != nil {
+	if err := h.prepare(ctx, r, &in); err != nil {
 		return nil, err
 	}
 	if upload != "" {
@@ -102,6 +93,19 @@ func (h *handler) createPlan(ctx context.Context, r *web.Request) (*web.Response
 		return nil, err
 	}
 	return web.JSON(http.StatusCreated, showPlan(p))
+}
+
+// prepare fills in what every plan is made with: its id, who asks and when, how
+// long prices take to show, and the guards as they are.
+func (h *handler) prepare(ctx context.Context, r *web.Request, in *plan.Input) (err error) {
+	if in.Visibility, err = h.visible(ctx, r.Tenant); err != nil {
+		return err
+	}
+	if in.ID, err = plan.NewID(h.random); err != nil {
+		return err
+	}
+	in.Tenant, in.Actor, in.Now = r.Tenant, r.Principal.Actor, h.app.Clock.Now()
+	return h.judged(ctx, in)
 }
 
 // measuredEnough is how many prices of a marketplace must have been seen before

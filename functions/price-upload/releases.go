@@ -73,25 +73,17 @@ func (h *handler) release(ctx context.Context, r *web.Request) (*web.Response, e
 	if err != nil {
 		return nil, err
 	}
-	visible, err := h.visible(ctx, r.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	id, err := plan.NewID(h.random)
-	if err != nil {
-		return nil, err
-	}
 	maker := p.Actor
 	if p.Released != nil {
 		maker = p.Released.Maker
 	}
-	made := plan.Input{ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: p.File, Policy: p.Policy, Now: h.app.Clock.Now(), Visibility: visible,
+	made := plan.Input{File: p.File, Policy: p.Policy,
 		Connections: map[price.MarketplaceID]price.ConnectionID{},
 		Release:     &plan.ReleaseOf{Released: plan.Released{Plan: p.ID, Maker: maker, By: r.Principal.Actor, Alone: alone}, Rows: rows}}
 	for _, row := range rows {
 		made.Connections[row.Key.Marketplace] = row.Key.Connection
 	}
-	if err := h.judged(ctx, &made); err != nil {
+	if err := h.prepare(ctx, r, &made); err != nil {
 		return nil, err
 	}
 	released, err := h.plans.Create(ctx, made, h.offers)

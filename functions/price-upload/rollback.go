@@ -21,22 +21,13 @@ func (h *handler) rollback(ctx context.Context, r *web.Request) (*web.Response, 
 	if len(undo) == 0 {
 		return nil, fault.New(fault.Conflict, "batch-empty", "The batch has no rows yet. Try again when it is being sent.")
 	}
-	visible, err := h.visible(ctx, r.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	id, err := plan.NewID(h.random)
-	if err != nil {
-		return nil, err
-	}
-	in := plan.Input{ID: id, Tenant: r.Tenant, Actor: r.Principal.Actor, File: "rollback of " + r.Params["id"], Policy: plan.SkipBadRows,
-		Now: h.app.Clock.Now(), Connections: map[price.MarketplaceID]price.ConnectionID{}, Visibility: visible,
+	in := plan.Input{File: "rollback of " + r.Params["id"], Policy: plan.SkipBadRows, Connections: map[price.MarketplaceID]price.ConnectionID{},
 		Restore: make([]plan.Restore, len(undo))}
 	for i, u := range undo {
 		in.Connections[u.Row.Marketplace] = u.Connection
 		in.Restore[i] = plan.Restore{Line: u.Line, Marketplace: u.Row.Marketplace, SKU: u.Row.SKU, Edit: u.Edit, Version: u.Version, Skip: u.Skip}
 	}
-	if err := h.judged(ctx, &in); err != nil {
+	if err := h.prepare(ctx, r, &in); err != nil {
 		return nil, err
 	}
 	p, err := h.plans.Create(ctx, in, h.offers)
