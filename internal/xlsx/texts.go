@@ -45,14 +45,11 @@ func (t *texts) get(i int) []byte {
 func (t *texts) bytes() int { return len(t.chunks)*chunkSize + len(t.at)*chunkTexts*4 }
 
 func (w *Workbook) readTexts(name string) error {
-	s, closer, err := w.c.open(name)
+	s, closer, err := w.c.part(name, spaceMain, "sst")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closer.Close() }()
-	if err := s.root(spaceMain, "sst"); err != nil {
-		return err
-	}
 	var text []byte
 	for {
 		t, err := s.next()

@@ -101,14 +101,11 @@ func (c *container) relations(name, dir string) (map[string]relation, error) {
 	if name = plainName(name); !c.has(name) {
 		return out, nil
 	}
-	s, closer, err := c.open(name)
+	s, closer, err := c.part(name, spacePackage, "Relationships")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = closer.Close() }() // read to the end or failed already
-	if err := s.root(spacePackage, "Relationships"); err != nil {
-		return nil, err
-	}
 	for {
 		t, err := s.next()
 		switch {
@@ -142,14 +139,11 @@ func (c *container) relations(name, dir string) (map[string]relation, error) {
 
 // readBook reads the list of sheets and which calendar the dates are in.
 func (w *Workbook) readBook(name string, rels map[string]relation) error {
-	s, closer, err := w.c.open(name)
+	s, closer, err := w.c.part(name, spaceMain, "workbook")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closer.Close() }()
-	if err := s.root(spaceMain, "workbook"); err != nil {
-		return err
-	}
 	for {
 		t, err := s.next()
 		switch {
@@ -211,14 +205,11 @@ func (w *Workbook) addSheet(s *scanner, rels map[string]relation) error {
 
 // readStyles reads which number format each cell format has.
 func (w *Workbook) readStyles(name string) error {
-	s, closer, err := w.c.open(name)
+	s, closer, err := w.c.part(name, spaceMain, "styleSheet")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closer.Close() }()
-	if err := s.root(spaceMain, "styleSheet"); err != nil {
-		return err
-	}
 	own := map[int]format{}
 	for {
 		t, err := s.next()

@@ -80,6 +80,19 @@ func (c *container) open(name string) (*scanner, io.Closer, error) {
 	return newScanner(name, &inflating{r: r, part: name, packed: int64(f.CompressedSize64), c: c}), r, nil
 }
 
+// part opens a part whose root element must be the given one.
+func (c *container) part(name string, space namespace, local string) (*scanner, io.Closer, error) {
+	s, closer, err := c.open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.root(space, local); err != nil {
+		_ = closer.Close() // failed already
+		return nil, nil, err
+	}
+	return s, closer, nil
+}
+
 // inflating counts what comes out of the compression.
 type inflating struct {
 	r            io.Reader
