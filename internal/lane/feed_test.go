@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -332,27 +331,10 @@ func dieInFeed(t *testing.T, n int, after bool) (writes int) {
 			return amazon.FeedOutcome{Status: amazon.Accepted}
 		}
 		w.apply("bat_a", "19.00", skus...)
-		var mu sync.Mutex
-		dead := false
-		ctx, kill := context.WithCancel(t.Context())
-		defer kill()
-		w.db.Hook = func(memory.Op) (bool, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			if dead {
-				return false, context.Canceled
-			}
-			if writes++; writes == n {
-				dead = true
-				kill()
-				return after, context.Canceled
-			}
-			return true, nil
-		}
-		for !dead {
+		writes = w.dieAt(n, after, skus, func(ctx context.Context) bool {
 			at, ok := w.queue.Next()
 			if !ok {
-				break
+				return false
 			}
 			_ = w.engine.Clock.Sleep(t.Context(), at.Sub(w.engine.Clock.Now()))
 			for _, msg := range w.queue.Receive(1, time.Hour) {
@@ -361,25 +343,8 @@ func dieInFeed(t *testing.T, n int, after bool) (writes int) {
 					w.queue.Delete(msg.ID)
 				}
 			}
-		}
-		synctest.Wait()
-		w.db.Hook = nil
-		w.run(40 * time.Minute)
-		if b := w.batch("bat_a"); b.State != Done || b.Counts[Observed] != 12 {
-			t.Fatalf("died at write %d (after its effect: %t): batch %s with %v, feeds %+v", n, after, b.State, b.Counts, b.Feeds)
-		}
-		w.wantPrices("19.00", skus...)
-		for sku, k := range w.shop.effects {
-			if k != 1 {
-				t.Errorf("died at write %d (after its effect: %t): %s was changed %d times", n, after, sku, k)
-			}
-		}
-		ev := w.events()
-		for _, typ := range []ledger.Type{ledger.ChangeDesired, ledger.ChangeObserved} {
-			if ev[typ] != 12 {
-				t.Errorf("died at write %d (after its effect: %t): %d events %s, want 12", n, after, ev[typ], typ)
-			}
-		}
+			return true
+		}, func() { w.run(40 * time.Minute) })
 	})
 	return writes
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"pricemanager/internal/amazon"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/price"
 	"pricemanager/internal/store/memory"
 	"sync"
 	"testing"
@@ -35,57 +36,73 @@ func dieAtWrite(t *testing.T, n int, after bool) (writes int) {
 		w := newWorld(t)
 		skus := w.stock(4)
 		w.apply("bat_a", "19.00", skus...)
-		var mu sync.Mutex
-		dead := false
-		ctx, kill := context.WithCancel(t.Context())
-		defer kill()
-		w.db.Hook = func(memory.Op) (bool, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			if dead {
-				return false, context.Canceled // a dead process writes nothing
-			}
-			if writes++; writes == n {
-				dead = true
-				kill()
-				return after, context.Canceled
-			}
-			return true, nil
-		}
-		for !dead {
+		writes = w.dieAt(n, after, skus, func(ctx context.Context) bool {
 			messages := w.queue.Receive(1, 6*time.Minute)
 			if len(messages) == 0 {
-				break
+				return false
 			}
 			d, _ := ParseDoorbell(messages[0].Body)
 			_, _ = w.engine.Handle(ctx, d)
-		}
-		synctest.Wait()
-		w.db.Hook = nil
-		// Nobody rings any more but the sweep, every minute.
-		for range 8 {
-			_ = w.engine.Clock.Sleep(t.Context(), time.Minute)
-			if _, err := w.engine.Bell.Sweep(t.Context()); err != nil {
-				t.Fatal(err)
+			return true
+		}, func() {
+			// Nobody rings any more but the sweep, every minute.
+			for range 8 {
+				_ = w.engine.Clock.Sleep(t.Context(), time.Minute)
+				if _, err := w.engine.Bell.Sweep(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				w.pump(time.Minute)
 			}
-			w.pump(time.Minute)
-		}
-		if b := w.batch("bat_a"); b.State != Done || b.Counts[Observed] != 4 {
-			t.Fatalf("died at write %d (after its effect: %t): batch %s with %v", n, after, b.State, b.Counts)
-		}
-		w.wantPrices("19.00", skus...)
-		for sku, k := range w.shop.effects {
-			if k != 1 {
-				t.Errorf("died at write %d (after its effect: %t): %s was changed %d times", n, after, sku, k)
-			}
-		}
-		ev := w.events()
-		for _, typ := range []ledger.Type{ledger.ChangeDesired, ledger.ChangeObserved} {
-			if ev[typ] != 4 {
-				t.Errorf("died at write %d (after its effect: %t): %d events %s, want 4", n, after, ev[typ], typ)
-			}
-		}
+		})
 	})
+	return writes
+}
+
+// dieAt has step done, with the context of a worker that dies at its n-th write,
+// before or after its effect, until it is dead or step reports that there is
+// nothing left. After rest, others have brought batch bat_a to its end at 19.00:
+// every price was changed once and told once. It returns how many writes the
+// worker made.
+func (w *world) dieAt(n int, after bool, skus []price.SKU, step func(context.Context) bool, rest func()) (writes int) {
+	w.t.Helper()
+	var mu sync.Mutex
+	dead := false
+	ctx, kill := context.WithCancel(w.t.Context())
+	defer kill()
+	w.db.Hook = func(memory.Op) (bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if dead {
+			return false, context.Canceled // a dead process writes nothing
+		}
+		if writes++; writes == n {
+			dead = true
+			kill()
+			return after, context.Canceled
+		}
+		return true, nil
+	}
+	for ctx.Err() == nil && step(ctx) {
+		continue
+	}
+	synctest.Wait()
+	w.db.Hook = nil
+	rest()
+	if b := w.batch("bat_a"); b.State != Done || b.Counts[Observed] != int64(len(skus)) {
+		w.t.Fatalf("died at write %d (after its effect: %t): batch %s with %v, feeds %+v", n, after, b.State, b.Counts, b.Feeds)
+	}
+	w.wantPrices("19.00", skus...)
+	for sku, k := range w.shop.effects {
+		if k != 1 {
+			w.t.Errorf("died at write %d (after its effect: %t): %s was changed %d times", n, after, sku, k)
+		}
+	}
+	ev := w.events()
+	for _, typ := range []ledger.Type{ledger.ChangeDesired, ledger.ChangeObserved} {
+		if ev[typ] != len(skus) {
+			w.t.Errorf("died at write %d (after its effect: %t): %d events %s, want %d", n, after, ev[typ], typ, len(skus))
+		}
+	}
 	return writes
 }
 

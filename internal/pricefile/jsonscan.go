@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"pricemanager/internal/fault"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"pricemanager/internal/fault"
 )
 
 // The grammar of JSON (RFC 8259), read byte by byte so that nothing of a file is

@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"pricemanager/infra/local/localaws"
 	"pricemanager/internal/ledger"
 	"pricemanager/test/fakeamazon"
 )
@@ -121,7 +119,10 @@ func (r *rig) sweep(t *testing.T) {
 // functions have.
 func killAll(t *testing.T, function, endpoint string) {
 	t.Helper()
-	killed := workers(t, function, endpoint)
+	killed, err := localaws.Workers(function, endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(killed) == 0 {
 		t.Fatalf("%s has no process to kill", function)
 	}
@@ -131,32 +132,4 @@ func killAll(t *testing.T, function, endpoint string) {
 		}
 	}
 	t.Logf("killed %d processes of %s", len(killed), function)
-}
-
-// workers finds the processes of a function. A process is opened first and looked
-// at afterwards: the handle stays with it when its number is given to another.
-func workers(t *testing.T, function, endpoint string) (found []*os.Process) {
-	t.Helper()
-	all, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range all {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
-			continue
-		}
-		p, err := os.FindProcess(pid)
-		if err != nil {
-			continue
-		}
-		environ, _ := os.ReadFile(filepath.Join(dir, "environ")) // a process of somebody else's cannot be read
-		variables := strings.Split(string(environ), "\x00")
-		if slices.Contains(variables, "AWS_LAMBDA_FUNCTION_NAME="+function) && slices.Contains(variables, "AWS_ENDPOINT_URL="+endpoint) {
-			found = append(found, p)
-			continue
-		}
-		_ = p.Release()
-	}
-	return found
 }

@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
+	"pricemanager/infra/local/localaws"
 	"pricemanager/internal/clock"
 	"pricemanager/test/fakeamazon"
 )
@@ -105,7 +102,7 @@ func (c *chaos) kill(context.Context) (string, error) {
 	first := c.rng.IntN(len(victims))
 	for i := range victims {
 		function := victims[(first+i)%len(victims)]
-		processes, err := workers(c.w.Function(function), c.w.proxy.url)
+		processes, err := localaws.Workers(c.w.Function(function), c.w.proxy.url)
 		if err != nil {
 			return "", err
 		}
@@ -179,32 +176,4 @@ func (c *chaos) calm(ctx context.Context) error {
 		}
 	}
 	return c.w.proxy.calm(ctx)
-}
-
-// workers finds the processes of a function of this stack, by the endpoint that
-// only its functions have. A process is opened first and looked at afterwards:
-// the handle stays with it when its number is given to another.
-func workers(function, endpoint string) (found []*os.Process, err error) {
-	all, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		return nil, err
-	}
-	for _, dir := range all {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
-			continue
-		}
-		p, err := os.FindProcess(pid)
-		if err != nil {
-			continue
-		}
-		environ, _ := os.ReadFile(filepath.Join(dir, "environ")) // a process of somebody else's cannot be read
-		variables := strings.Split(string(environ), "\x00")
-		if slices.Contains(variables, "AWS_LAMBDA_FUNCTION_NAME="+function) && slices.Contains(variables, "AWS_ENDPOINT_URL="+endpoint) {
-			found = append(found, p)
-			continue
-		}
-		_ = p.Release()
-	}
-	return found, nil
 }
