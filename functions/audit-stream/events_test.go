@@ -84,7 +84,11 @@ func TestRecordedChangesGetIntoTheLedgerOnce(t *testing.T) {
 		"success-identity":    {want: []ledger.Type{ledger.TenantCreated, ledger.APIKeyCreated, ledger.APIKeyRevoked}},
 		"success-connections": {want: []ledger.Type{ledger.ConnectionStarted, ledger.ConnectionAuthorised, ledger.ImportStarted, ledger.ImportCompleted, ledger.ConnectionReauthorise}},
 		"success-privacy":     {want: []ledger.Type{ledger.ExportRequested, ledger.ExportCompleted}},
+		"success-downloads":   {want: []ledger.Type{ledger.TableExported, ledger.TableExported}},
 		"success-guards":      {want: []ledger.Type{ledger.GuardsChanged}},
+		"success-links":       {want: []ledger.Type{ledger.LinksChanged, ledger.RatesChanged}},
+		"success-mappings":    {want: []ledger.Type{ledger.MappingRemembered, ledger.MappingForgotten}},
+		"success-pulls":       {want: []ledger.Type{ledger.PullCreated, ledger.PullFetched, ledger.PullPaused, ledger.PullChanged, ledger.PullDeleted}},
 		"success-expired":     {},
 		// What is before the bad record is written, what is behind it waits.
 		"partial-foreign-table":  {failed: []string{"300000000000000000202"}, want: []ledger.Type{ledger.TenantCreated}},

@@ -2,19 +2,22 @@ package main
 
 import (
 	"pricemanager/internal/connect"
+	"pricemanager/internal/download"
+	"pricemanager/internal/fx"
 	"pricemanager/internal/guard"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/privacy"
+	"pricemanager/internal/pull"
 	"pricemanager/internal/store"
 )
 
 // mappers says, for each streamed table, which ledger events its changes mean.
 func mappers() map[store.Table]ledger.Mapper {
 	return map[store.Table]ledger.Mapper{
-		store.Offers:      all(plan.Events, lane.Events, guard.Events),
+		store.Offers:      all(plan.Events, lane.Events, guard.Events, fx.Events, download.Events, pull.Events),
 		store.Identity:    identity.Events,
 		store.Connections: connect.Events,
 		store.Privacy:     privacy.Events,

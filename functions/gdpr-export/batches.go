@@ -29,6 +29,16 @@ type batchRow struct {
 	Rows       map[price.ConnectionID]int64 `json:"rows"` // as planned
 	Counts     lane.Counts                  `json:"counts"`
 	Reason     string                       `json:"reason,omitempty"` // why it was refused
+	Revert     *revertRow                   `json:"revert,omitempty"` // that it is, or was, taken back by itself
+	Reverts    string                       `json:"reverts,omitempty"`
+}
+
+type revertRow struct {
+	At     time.Time        `json:"at"`
+	By     string           `json:"by"`
+	State  lane.RevertState `json:"state"`
+	Batch  string           `json:"batch,omitempty"`
+	Reason string           `json:"reason,omitempty"`
 }
 
 // batchStates are the states of rows that have a column of their own, in the
@@ -43,7 +53,7 @@ func (s batchList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) e
 	for _, state := range batchStates {
 		columns = append(columns, string(state))
 	}
-	table, err := w.Table("batches", append(columns, "reason")...)
+	table, err := w.Table("batches", append(columns, "reason", "revert_at", "revert_by", "revert", "reverted_by", "revert_reason", "reverts")...)
 	if err != nil {
 		return err
 	}
@@ -70,7 +80,7 @@ func (s batchList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) e
 func addBatch(table *privacy.Table, b lane.Batch) error {
 	row := batchRow{
 		ID: b.ID, State: b.State, Plan: b.Plan, File: b.File, Actor: b.Actor, CreatedAt: b.Created,
-		FinishedAt: optional(b.Finished), Rows: b.Rows, Counts: b.Counts, Reason: b.Reason,
+		FinishedAt: optional(b.Finished), Rows: b.Rows, Counts: b.Counts, Reason: b.Reason, Reverts: b.Reverts,
 	}
 	cells := []string{
 		b.ID, string(b.State), b.Plan, b.File, b.Actor, b.Created.Format(time.RFC3339), timeCell(b.Finished), rowsCell(b.Rows),
@@ -78,7 +88,14 @@ func addBatch(table *privacy.Table, b lane.Batch) error {
 	for _, state := range batchStates {
 		cells = append(cells, strconv.FormatInt(b.Counts[state], 10))
 	}
-	return table.Add(row, append(cells, b.Reason)...)
+	cells = append(cells, b.Reason)
+	if r := b.Revert; r != nil {
+		row.Revert = &revertRow{r.At, r.By, r.State, r.Batch, r.Reason}
+		cells = append(cells, timeCell(r.At), r.By, string(r.State), r.Batch, r.Reason)
+	} else {
+		cells = append(cells, "", "", "", "", "")
+	}
+	return table.Add(row, append(cells, b.Reverts)...)
 }
 
 // rowsCell is "conn_a=2 conn_b=1": the rows of each connection.

@@ -79,7 +79,7 @@ func (w *world) trade(t *testing.T, id tenant.ID, mark string, minor int64) {
 			learn(sku, minor+1, clk.Now().Add(time.Second)) // a later read
 		}
 		err = batches.Create(ctx, id, lane.NewBatch{ID: batchID, Plan: planID, File: mark + ".csv", Actor: "key:" + mark, Strict: true,
-			Rows: map[price.ConnectionID]int64{conn: 1}}, bell)
+			Rows: map[price.ConnectionID]int64{conn: 1}, RevertAt: clk.Now().Add(time.Hour), Reverts: "bat_x"}, bell)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,11 +145,13 @@ func TestAnExportTellsWhatBecameOfEveryPlanAndBatch(t *testing.T) {
 	sent := batchRow{
 		ID: "bat_" + strings.Repeat("a", 26), State: lane.Sending, Plan: "plan_" + strings.Repeat("a", 26), File: "A1ALPHA.csv",
 		Actor: "key:A1ALPHA", CreatedAt: now, Rows: map[price.ConnectionID]int64{conn: 1}, Counts: lane.Counts{lane.Desired: 1, lane.Held: 0},
+		Revert: &revertRow{At: now.Add(time.Hour), By: "key:A1ALPHA", State: lane.RevertWaiting}, Reverts: "bat_x",
 	}
 	refused := batchRow{
 		ID: "bat_" + strings.Repeat("b", 26), State: lane.Refused, Plan: "plan_" + strings.Repeat("b", 26), File: "A1ALPHA.csv",
 		Actor: "key:A1ALPHA", CreatedAt: now, FinishedAt: &now, Rows: sent.Rows, Counts: lane.Counts{lane.Held: 1},
 		Reason: "1 of 1 offers changed after the plan was made; nothing was sent. Make a new plan and look at the difference.",
+		Revert: &revertRow{At: now.Add(time.Hour), By: "key:A1ALPHA", State: lane.RevertNothing, Reason: "the batch was refused before anything of it was sent"}, Reverts: "bat_x",
 	}
 	if diff := cmp.Diff([]batchRow{sent, refused}, batches); diff != "" {
 		t.Error(diff)
@@ -160,7 +162,7 @@ func TestAnExportTellsWhatBecameOfEveryPlanAndBatch(t *testing.T) {
 	}{
 		{"state", []string{"sending", "refused"}}, {"rows", []string{string(conn) + "=1", string(conn) + "=1"}},
 		{"desired", []string{"1", "0"}}, {"held", []string{"0", "1"}}, {"reason", []string{"", refused.Reason}},
-		{"finished_at", []string{"", now.Format(time.RFC3339)}},
+		{"finished_at", []string{"", now.Format(time.RFC3339)}}, {"revert", []string{"waiting", "nothing"}}, {"reverts", []string{"bat_x", "bat_x"}},
 	} {
 		if got := column(t, files["batches.csv"], c.column); !slices.Equal(got, c.want) {
 			t.Errorf("batches.csv: %s is %q, want %q", c.column, got, c.want)

@@ -175,7 +175,7 @@ func TestAnExportFromRequestToDownload(t *testing.T) {
 	}
 	slices.Sort(names)
 	want := []string{
-		"README.txt", "apikeys.json", "batches.csv", "batches.json", "checkpoint.txt", "connections.json", "exports.json",
+		"README.txt", "apikeys.json", "batches.csv", "batches.json", "checkpoint.txt", "connections.json", "downloads.json", "exports.json",
 		"ledger.jsonl", "manifest.json", "offers.csv", "offers.json", "plans.csv", "plans.json",
 	}
 	if !slices.Equal(names, want) {

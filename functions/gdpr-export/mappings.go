@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"pricemanager/internal/plan"
 	"pricemanager/internal/pricefile"
@@ -13,10 +14,17 @@ import (
 // files mean.
 type mappingList struct{ plans *plan.Store }
 
+// mappingRow has its columns in the form in which the API takes them again.
 type mappingRow struct {
-	Fingerprint string            `json:"fingerprint"`
-	Headers     []string          `json:"headers"`
-	Means       pricefile.Mapping `json:"means"`
+	Fingerprint string      `json:"fingerprint"`
+	Columns     []columnRow `json:"columns"`
+	ChangedBy   string      `json:"changedBy,omitempty"`
+	ChangedAt   *time.Time  `json:"changedAt,omitempty"`
+}
+
+type columnRow struct {
+	Header string            `json:"header"`
+	Means  pricefile.Meaning `json:"means"`
 }
 
 func (s mappingList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) error {
@@ -29,7 +37,11 @@ func (s mappingList) export(ctx context.Context, t tenant.ID, w *privacy.Writer)
 		return err
 	}
 	for _, m := range all {
-		if err := list.Add(mappingRow{m.Fingerprint, m.Headers, m.Columns}); err != nil {
+		row := mappingRow{Fingerprint: m.Fingerprint, Columns: make([]columnRow, len(m.Columns)), ChangedBy: m.Actor, ChangedAt: optional(m.At)}
+		for i, means := range m.Columns {
+			row.Columns[i] = columnRow{m.Headers[i], means}
+		}
+		if err := list.Add(row); err != nil {
 			return err
 		}
 	}

@@ -5,11 +5,15 @@ import (
 	"time"
 
 	"pricemanager/internal/connect"
+	"pricemanager/internal/download"
+	"pricemanager/internal/fx"
+	"pricemanager/internal/guard"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/privacy"
+	"pricemanager/internal/pull"
 	"pricemanager/internal/tenant"
 )
 
@@ -26,6 +30,10 @@ func sources(d deps, keys *identity.Keys) []privacy.Source {
 		privacy.SourceFunc("plans", planList{&plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}}.export),
 		privacy.SourceFunc("mappings", mappingList{&plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}}.export),
 		privacy.SourceFunc("batches", batchList{lane.NewBatches(d.db, d.blobs)}.export),
+		privacy.SourceFunc("pulls", pullList{&pull.Store{DB: d.db, Clock: d.app.Clock}}.export),
+		privacy.SourceFunc("guards", guardFiles{&guard.Store{DB: d.db, Clock: d.app.Clock}}.export),
+		privacy.SourceFunc("links", linkFiles{&fx.Store{DB: d.db, Clock: d.app.Clock}}.export),
+		privacy.SourceFunc("downloads", downloadList{&download.Store{DB: d.db, Clock: d.app.Clock}}.export),
 	}
 }
 

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,37 +31,41 @@ const (
 	broken   = "plan_cccccccccccccccccccccccccc" // of a file without a header
 	busy     = "plan_dddddddddddddddddddddddddd" // another run is at it
 	taskless = "plan_eeeeeeeeeeeeeeeeeeeeeeeeee" // its task is gone
+	long     = "plan_ffffffffffffffffffffffffff" // too long for one run
 )
 
 // world is the function over memory stores, with the plans that the recorded
 // events name.
 type world struct {
-	db    *memory.DB
-	blobs *memory.Blobs
-	queue *memory.Queue
-	clock *clock.Manual
-	plans *plan.Store
-	serve replay.Handler
+	db     *memory.DB
+	blobs  *memory.Blobs
+	queue  *memory.Queue
+	clock  *clock.Manual
+	ledger *book
+	maker  *plan.Maker
+	plans  *plan.Store
+	serve  replay.Handler
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(time.Now()) // the deadline of a context is of real time
-	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk}
+	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk, ledger: &book{}}
 	h := newHandler(deps{
 		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-plan", "local"), Clock: clk},
-		db:  w.db, blobs: w.blobs, queue: w.queue,
+		db:  w.db, blobs: slow{w.blobs, clk}, queue: w.queue, ledger: w.ledger,
 	})
-	w.plans = h.maker.Store
+	w.maker, w.plans = h.maker, h.maker.Store
 	known := price.FromMinor(2000, "EUR")
 	err := lane.NewOffers(w.db).Learn(t.Context(), seller, lane.Read{Prices: price.Prices{Our: &known}, Begun: clk.Now(),
 		Key: price.OfferKey{Connection: conn, Marketplace: de, SKU: "SKU-1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{uploaded, made, broken, busy, taskless} {
-		w.begin(t, h, id)
+	for _, id := range []string{uploaded, made, broken, busy, taskless, long} {
+		w.begin(t, id, content(id))
 	}
+	w.beginBack(t)
 	run := h.app.SQS(h.message)
 	w.serve = func(_ context.Context, event json.RawMessage) (json.RawMessage, error) {
 		ctx, cancel := context.WithDeadline(context.Background(), clk.Now().Add(5*time.Minute))
@@ -69,19 +75,47 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) begin(t *testing.T, h *handler, id string) {
+// content is the uploaded file of a plan.
+func content(id string) string {
+	switch id {
+	case broken:
+		return "this;is\nno;price file\n"
+	case long:
+		var b strings.Builder
+		b.WriteString("sku;price\nSKU-1;18,50\n")
+		for i := range longRows - 1 {
+			fmt.Fprintf(&b, "NO-%d;18,00\n", i)
+		}
+		return b.String()
+	}
+	return "sku;price\nSKU-1;18,50\nSKU-9;18,00\n"
+}
+
+// longRows are more than are made between two looks at the clock.
+const longRows = 1_500
+
+// slow takes nearly a whole run to fetch the long plan's file.
+type slow struct {
+	*memory.Blobs
+	clock *clock.Manual
+}
+
+func (s slow) Read(ctx context.Context, t tenant.ID, b store.Bucket, name string) (io.ReadCloser, int64, error) {
+	if name == plan.UploadName(long) {
+		s.clock.Advance(4*time.Minute + 45*time.Second)
+	}
+	return s.Blobs.Read(ctx, t, b, name)
+}
+
+func (w *world) begin(t *testing.T, id, content string) {
 	t.Helper()
 	ctx := t.Context()
-	content := []byte("sku;price\nSKU-1;18,50\nSKU-9;18,00\n")
-	if id == broken {
-		content = []byte("this;is\nno;price file\n")
-	}
-	if err := w.blobs.Put(ctx, seller, store.Files, plan.UploadName(id), "text/csv", content); err != nil {
+	if err := w.blobs.Put(ctx, seller, store.Files, plan.UploadName(id), "text/csv", []byte(content)); err != nil {
 		t.Fatal(err)
 	}
 	in := plan.Input{ID: id, Tenant: seller, Actor: "key:test", File: "p.csv", Policy: plan.SkipBadRows, Now: w.clock.Now(), Marketplace: de,
 		Connections: map[price.MarketplaceID]price.ConnectionID{de: conn}}
-	if err := h.maker.Guards(ctx, &in); err != nil {
+	if err := w.maker.Guards(ctx, &in); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.plans.Begin(ctx, in, plan.UploadName(id)); err != nil {
@@ -89,7 +123,7 @@ func (w *world) begin(t *testing.T, h *handler, id string) {
 	}
 	switch id {
 	case made:
-		if done, err := h.maker.Run(ctx, seller, id, w.clock.Now().Add(5*time.Minute)); err != nil || !done {
+		if done, err := w.maker.Run(ctx, seller, id, w.clock.Now().Add(5*time.Minute)); err != nil || !done {
 			t.Fatal(done, err)
 		}
 	case busy:
@@ -127,6 +161,8 @@ func TestRecordedMessagesMakePlans(t *testing.T) {
 		"success-plan":            becomes(uploaded, plan.Ready, 0),
 		"success-delivered-again": becomes(made, plan.Ready, 0),
 		"success-unreadable-file": becomes(broken, plan.Failed, 0),
+		"success-handed-on":       becomes(long, plan.Reading, 1),
+		"success-way-back":        wayBack(&w),
 		"success-busy":            becomes(busy, plan.Reading, 1),
 		"success-foreign-plan":    becomes(uploaded, plan.Reading, 0), // a tenant names its own plans only
 		"failure-unknown-kind":    replay.Error("malformed"),

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"pricemanager/internal/apply"
 	"pricemanager/internal/guard"
+	"pricemanager/internal/history"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/runtime"
@@ -21,14 +23,16 @@ type config struct {
 	Tables  runtime.Tables
 	Buckets runtime.Buckets
 	Queues  runtime.Queues
+	Secrets runtime.Secrets
 }
 
 // deps are what the handler works with.
 type deps struct {
-	app   *runtime.App
-	db    store.DB
-	blobs store.Blobs
-	queue store.Queue
+	app    *runtime.App
+	db     store.DB
+	blobs  store.Blobs
+	queue  store.Queue
+	ledger history.Ledger
 }
 
 type handler struct {
@@ -39,11 +43,12 @@ type handler struct {
 
 func newHandler(d deps) *handler {
 	guards := &guard.Store{DB: d.db, Clock: d.app.Clock}
+	past := &history.History{Ledger: d.ledger, Blobs: d.blobs, Clock: d.app.Clock}
 	return &handler{deps: d, bell: plan.Bell{Queue: d.queue, Trace: trace.Header}, maker: &plan.Maker{
 		Store:  &plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock},
 		Offers: lane.NewOffers(d.db),
-		// Without a history: what depends on past prices is held.
-		Guards: plan.Judged(guards, nil),
+		Undo:   apply.Undoing(lane.NewBatches(d.db, d.blobs)),
+		Guards: plan.Judged(guards, past),
 	}}
 }
 

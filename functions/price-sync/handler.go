@@ -4,15 +4,18 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"pricemanager/internal/amazon"
+	"pricemanager/internal/apply"
 	"pricemanager/internal/connect"
 	"pricemanager/internal/guard"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
+	"pricemanager/internal/preview"
 	"pricemanager/internal/price"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/logs"
@@ -47,15 +50,18 @@ type config struct {
 
 // deps are what the handler works with.
 type deps struct {
-	app    *runtime.App
-	cfg    config
-	db     store.DB
-	blobs  store.Blobs
-	queue  store.Queue
-	amazon interface {
+	app   *runtime.App
+	cfg   config
+	db    store.DB
+	blobs store.Blobs
+	queue store.Queue
+	// planQueue has price-plan make the plans of batches that are taken back.
+	planQueue store.Queue
+	amazon    interface {
 		amazon.Listings
 		amazon.Reports
 	}
+	previews      amazon.Previews
 	connections   *connect.Service
 	notifications amazon.Notifications
 	feeds         amazon.Feeds
@@ -65,16 +71,19 @@ type handler struct {
 	app        *runtime.App
 	engine     *lane.Engine
 	subscriber *connect.Subscriber
+	reverter   *apply.Reverter
+	previews   *preview.Runner
 }
 
 func newHandler(d deps) *handler {
-	plans := &plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}
 	guards := &guard.Store{DB: d.db, Clock: d.app.Clock}
+	plans := &plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock, GuardsHash: plan.GuardsNow(guards)}
+	bell := lane.Bell{DB: d.db, Queue: d.queue, Now: d.app.Clock.Now, Trace: trace.Header}
 	return &handler{app: d.app, engine: &lane.Engine{
 		Config: lane.Config{ConfirmWithin: d.cfg.ConfirmWithin, UnknownFor: d.cfg.UnknownFor,
 			Together: d.cfg.Together, FeedFrom: d.cfg.FeedFrom, FeedTakes: d.cfg.FeedTakes, FeedStall: d.cfg.FeedStall},
 		DB: d.db, Blobs: d.blobs, Clock: d.app.Clock, Log: d.app.Log,
-		Bell:     lane.Bell{DB: d.db, Queue: d.queue, Now: d.app.Clock.Now, Trace: trace.Header},
+		Bell:     bell,
 		Listings: d.amazon, Reports: d.amazon, Feeds: d.feeds, Catalogue: catalogue, Connections: d.connections,
 		Guards: func(ctx context.Context, t tenant.ID) (lane.GuardSet, error) {
 			set, err := guards.Load(ctx, t)
@@ -96,6 +105,13 @@ func newHandler(d deps) *handler {
 		Connections: d.connections, Amazon: d.notifications,
 		Bus:   amazon.Destination{EventBridgeAccount: d.cfg.EventsAccount, EventBridgeRegion: d.cfg.EventsRegion},
 		Queue: amazon.Destination{QueueARN: d.cfg.NotificationsQueue},
+	}, reverter: &apply.Reverter{
+		Applier: apply.Applier{Plans: plans, Batches: lane.NewBatches(d.db, d.blobs), Bell: bell},
+		// Without a history: here the guards are only named, price-plan judges by them.
+		Judged: plan.Judged(guards, nil), PlanBell: plan.Bell{Queue: d.planQueue, Trace: trace.Header}, Random: rand.Reader, Trace: trace.Header,
+	}, previews: &preview.Runner{
+		Service: preview.Service{DB: d.db, Plans: plans, Clock: d.app.Clock},
+		Amazon:  d.previews, Connections: d.connections, Bell: bell, Offers: lane.NewOffers(d.db),
 	}}
 }
 
@@ -105,8 +121,14 @@ func (h *handler) message(ctx context.Context, m runtime.Message) error {
 	if err != nil {
 		return errors.Join(runtime.ErrMalformed, err)
 	}
-	if bell.Kind == lane.KindSubscribe {
+	switch bell.Kind {
+	case lane.KindSubscribe:
 		return h.subscribe(ctx, bell)
+	case lane.KindRevert:
+		return h.revert(ctx, bell)
+	case lane.KindPreview:
+		return h.preview(ctx, bell)
+	case lane.KindLane, lane.KindApply:
 	}
 	start := h.app.Clock.Now()
 	s, err := h.engine.Handle(ctx, bell)
@@ -138,6 +160,30 @@ func (h *handler) count(ctx context.Context, what string, bell lane.Doorbell, s 
 	h.app.Metrics.Emit(nil, metrics.Count("PricesUnconfirmed", s.Unconfirmed), metrics.Count("CredentialsRefused", s.Refused),
 		metrics.Count("FeedsEscaped", s.Escaped),
 		metrics.Count("BatchesPaused", s.Paused), metrics.Count("QuotaSuspected", s.QuotaSuspected), metrics.Count("QuotaCleared", s.QuotaCleared))
+}
+
+// revert takes a batch back whose time has come, as far as that is possible now.
+func (h *handler) revert(ctx context.Context, bell lane.Doorbell) error {
+	res, err := h.reverter.Revert(ctx, bell.Tenant, bell.Batch)
+	h.app.Log.InfoContext(ctx, "batch looked at that is to be taken back", "batch", bell.Batch, "state", string(res.State), "ok", err == nil)
+	if res.Incomplete { // also when only what comes after the end failed
+		h.app.Log.ErrorContext(ctx, "batch not wholly taken back", "alarm", "revert-incomplete", "batch", bell.Batch, "state", string(res.State), "reason", res.Reason)
+		h.app.Metrics.Emit(nil, metrics.Count("RevertsIncomplete", 1))
+	}
+	if err != nil {
+		return fmt.Errorf("price-sync: take back %s: %w", bell.Batch, err)
+	}
+	return nil
+}
+
+// preview has Amazon judge a sample of a plan.
+func (h *handler) preview(ctx context.Context, bell lane.Doorbell) error {
+	state, err := h.previews.Run(ctx, bell.Tenant, bell.Plan)
+	h.app.Log.InfoContext(ctx, "plan previewed", "plan", bell.Plan, "state", string(state), "ok", err == nil)
+	if err != nil {
+		return fmt.Errorf("price-sync: preview of %s: %w", bell.Plan, err)
+	}
+	return nil
 }
 
 // subscribe looks after a connection's notifications at Amazon.

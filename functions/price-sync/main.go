@@ -47,8 +47,9 @@ func run(ctx context.Context) error {
 	files := s3.Client(aws, local)
 	h := newHandler(deps{
 		app: app, cfg: cfg, db: db, blobs: s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names()),
-		queue:  sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header)),
-		amazon: amazon, feeds: spapi.NewFeeds(amazon), connections: &connect.Service{DB: db, Clock: app.Clock},
+		queue:     sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header)),
+		planQueue: sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Plans, sqs.WithTrace(trace.Header)),
+		amazon:    amazon, previews: amazon, feeds: spapi.NewFeeds(amazon), connections: &connect.Service{DB: db, Clock: app.Clock},
 		notifications: spapi.NewNotifications(amazon, tokens),
 	})
 	app.Start(app.SQSCrew(h.message, h.crew))

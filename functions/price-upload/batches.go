@@ -3,38 +3,34 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
+	"pricemanager/internal/apply"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/lane"
-	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/store"
 	"pricemanager/internal/web"
 )
 
-// createBatch applies a plan: it takes the token, makes the batch, and rings.
-//
-// Crash points: after the claim the plan belongs to a batch that does not exist
-// yet; the caller, who got no answer, repeats with the same Idempotency-Key and
-// the batch is made then. After the batch is made the sweep finds it.
+// createBatch applies a plan: it takes the token, makes the batch, and rings. A
+// caller who got no answer repeats with the same Idempotency-Key.
 func (h *handler) createBatch(ctx context.Context, r *web.Request) (*web.Response, error) {
 	key, err := idempotencyKey(r)
 	if err != nil {
 		return nil, err
 	}
-	var in struct{ Plan, Token, ActivateAt string }
+	var in struct{ Plan, Token, ActivateAt, RevertAt string }
 	if err := r.JSON(&in); err != nil {
 		return nil, err
 	}
-	at, err := h.activateAt(in.ActivateAt)
+	when, err := h.times(in.ActivateAt, in.RevertAt)
 	if err != nil {
 		return nil, err
 	}
-	id, err := h.apply(ctx, r, in.Plan, in.Token, key, begin{at: at})
+	id, err := h.apply(ctx, r, apply.Order{Plan: in.Plan, Token: in.Token, Key: key, At: when.activate, RevertAt: when.revert})
 	if err != nil {
 		return nil, err
 	}
@@ -53,47 +49,13 @@ func idempotencyKey(r *web.Request) (string, error) {
 	return key, nil
 }
 
-// priorities says what goes before the rows of files within a lane: corrections
-// by hand first, then whatever takes a batch back.
-var priorities = map[plan.Origin]int{
-	plan.OfFile: lane.PriorityBulk, plan.OfRollback: lane.PriorityReversal, plan.OfCorrection: lane.PriorityEdit,
-}
-
-// begin says when a batch begins.
-type begin struct {
-	now bool      // the caller activates it itself
-	at  time.Time // zero for at once
-}
-
-// apply claims a plan and makes its batch, whose id it returns.
-func (h *handler) apply(ctx context.Context, r *web.Request, planID, token, key string, when begin) (batch string, err error) {
-	id, err := newBatchID(h.random)
-	if err != nil {
+// apply applies a plan in the name of the caller, and returns its batch's id.
+func (h *handler) apply(ctx context.Context, r *web.Request, o apply.Order) (batch string, err error) {
+	if o.Batch, err = apply.NewBatchID(h.random); err != nil {
 		return "", err
 	}
-	p, err := h.plans.Claim(ctx, r.Tenant, planID, token, key, id)
-	if err != nil {
-		return "", err
-	}
-	rows := map[price.ConnectionID]int64{}
-	for _, l := range p.Lanes {
-		if l.Planned > 0 {
-			rows[l.Connection] = l.Planned
-		}
-	}
-	if len(rows) == 0 {
-		return "", fault.New(fault.Conflict, "plan-empty", "The plan has no row that may be sent. Look at what was held and refused.")
-	}
-	return p.Batch, h.batches.Create(ctx, r.Tenant, lane.NewBatch{ID: p.Batch, Plan: p.ID, File: p.File, Actor: r.Principal.Actor,
-		Strict: p.Policy == plan.AllOrNothing, Rows: rows, Priority: priorities[p.Origin], Now: when.now, At: when.at, Trace: trace.Header(ctx)}, h.bell)
-}
-
-func newBatchID(random io.Reader) (string, error) {
-	id, err := plan.NewID(random)
-	if err != nil {
-		return "", err
-	}
-	return "bat_" + id[len("plan_"):], nil
+	o.Actor, o.Trace = r.Principal.Actor, trace.Header(ctx)
+	return apply.Applier{Plans: h.plans, Batches: h.batches, Bell: h.bell}.Apply(ctx, r.Tenant, o)
 }
 
 // batchDoc is a batch as the API shows it.
@@ -105,8 +67,11 @@ type batchDoc struct {
 	Reason     string          `json:"reason,omitempty"`
 	CreatedAt  time.Time       `json:"createdAt"`
 	ActivateAt *time.Time      `json:"activateAt,omitempty"` // it begins then
+	Revert     *revertDoc      `json:"revert,omitempty"`     // it is taken back by itself
+	Reverts    string          `json:"reverts,omitempty"`    // the batch that it takes back
 	FinishedAt *time.Time      `json:"finishedAt,omitempty"`
 	Rows       int64           `json:"rows"`
+	Staged     *int64          `json:"staged,omitempty"` // of them, while it is being staged
 	Counts     lane.Counts     `json:"counts"`
 	Routes     []routeDoc      `json:"routes,omitempty"`
 	Feeds      []feedDoc       `json:"feeds,omitempty"`
@@ -134,6 +99,10 @@ func showBatch(b lane.Batch, f *lane.Forecast) batchDoc {
 	}
 	if !b.At.IsZero() {
 		d.ActivateAt = &b.At
+	}
+	d.Revert, d.Reverts = showRevert(b.Revert), b.Reverts
+	if b.State == lane.Staging {
+		d.Staged = &b.Staged
 	}
 	switch b.State {
 	case lane.Staging, lane.Sending:

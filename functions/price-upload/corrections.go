@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"pricemanager/internal/apply"
 	"pricemanager/internal/connect"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
@@ -97,7 +98,7 @@ func (h *handler) correct(ctx context.Context, r *web.Request) (*web.Response, e
 	if err != nil {
 		return nil, err
 	}
-	batch, err := h.apply(ctx, r, id, p.Token, key, begin{now: true})
+	batch, err := h.apply(ctx, r, apply.Order{Plan: id, Token: p.Token, Key: key, Now: true})
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ import (
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/plan"
+	"pricemanager/internal/preview"
 	"pricemanager/internal/price"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/metrics"
@@ -44,7 +45,8 @@ const (
 	de       = price.MarketplaceID("A1PA6795UKMFR9")
 )
 
-// doorman knows two keys of one tenant, and one of another.
+// doorman knows three keys of one tenant, one of them for offers only, and one of
+// another.
 type doorman struct{}
 
 func (doorman) Authenticate(_ context.Context, key secret.Value) (identity.Principal, error) {
@@ -55,6 +57,8 @@ func (doorman) Authenticate(_ context.Context, key secret.Value) (identity.Princ
 		return identity.Principal{Tenant: seller, Actor: "key:second", Scopes: identity.Scopes()}, nil
 	case "pmk_otherotherother1_otherotherother1":
 		return identity.Principal{Tenant: stranger, Actor: "key:other", Scopes: identity.Scopes()}, nil
+	case "pmk_offersoffersoffe_offersoffersoffe":
+		return identity.Principal{Tenant: seller, Actor: "key:offers", Scopes: []identity.Scope{identity.OffersRead}}, nil
 	}
 	return identity.Principal{}, fault.New(fault.Unauthenticated, "", "The API key is not valid.").Because(errors.New("unknown"))
 }
@@ -66,6 +70,7 @@ type world struct {
 	queue *memory.Queue
 	// planQueue has the plans of uploads made.
 	planQueue *memory.Queue
+	tables    *memory.Queue // has downloads made
 	clock     *clock.Manual
 	serve     replay.Handler
 	// ledger is fed by hand, see record.
@@ -79,7 +84,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
-	w := &world{t: t, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), planQueue: memory.NewQueue(clk), clock: clk}
+	w := &world{t: t, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), planQueue: memory.NewQueue(clk), tables: memory.NewQueue(clk), clock: clk}
 	w.ledger = ledger.New(w.db, envelope.New(memkms.New(crand.Reader), w.db, clk), clk, crand.Reader)
 	for owner, id := range map[tenant.ID]string{seller: string(conn), stranger: "conn_bbbbbbbbbbbbbbbbbbbbbbbbbb"} {
 		err := w.db.Put(t.Context(), owner, store.Connections, store.Item{Key: store.Key{PK: "connections", SK: id}, Attrs: map[string]any{
@@ -99,7 +104,7 @@ func newWorld(t *testing.T) *world {
 	}
 	h := newHandler(deps{
 		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-upload", "local"), Clock: clk},
-		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute}, db: w.db, blobs: w.blobs, queue: w.queue, planQueue: w.planQueue,
+		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute}, db: w.db, blobs: w.blobs, queue: w.queue, planQueue: w.planQueue, tables: w.tables,
 		connections: &connect.Service{DB: w.db, Clock: clk}, ledger: w.ledger, random: bytes.NewReader(bytes.Repeat([]byte("random bytes, as many as are needed "), 100)),
 	})
 	var err error
@@ -126,6 +131,10 @@ func newRecorded(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.recordUploads()
+	w.recordDownload()
+	w.recordPulls()
+	w.remember()
+	w.notice()
 	const file = "sku;marketplace;price\nSKU-1;DE;18,50\nSKU-2;DE;30,00\nSKU-9;DE;18,00\n"
 	applied := w.plan(file)
 	_, body := w.ask(mine, http.MethodPost, "/batches", "", "k1", `{"plan":"`+applied.ID+`","token":"`+applied.Token+`"}`)
@@ -139,8 +148,12 @@ func newRecorded(t *testing.T) *world {
 	}
 	ready := w.plan(strings.Replace(file, "18,50", "18,20", 1)) // of the offers as they are now
 	err := lane.NewBatches(w.db, w.blobs).Create(t.Context(), seller, lane.NewBatch{ID: waiting, Plan: appliedPlan, File: "p.csv", Actor: "key:good",
-		Rows: map[price.ConnectionID]int64{conn: 1}, At: w.clock.Now().Add(time.Hour)}, engine.Bell)
+		Rows: map[price.ConnectionID]int64{conn: 1}, At: w.clock.Now().Add(time.Hour), RevertAt: w.clock.Now().Add(25 * time.Hour)}, engine.Bell)
 	if err != nil {
+		t.Fatal(err)
+	}
+	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: w.clock}
+	if _, err := (&preview.Service{DB: w.db, Plans: plans, Clock: w.clock}).Ask(t.Context(), seller, ready.ID, "key:good", engine.Bell); err != nil {
 		t.Fatal(err)
 	}
 	w.lived()
@@ -186,12 +199,26 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 		"success-plan-file":                          replay.Status(200, `"url":"`),
 		"failure-file-of-a-missing-plan":             replay.Status(404, "There is no such plan"),
 		"success-put-mapping":                        replay.Status(200, `"fingerprint":"hdr_oe55y3ck6chojh7p5a6fnxts5q"`),
+		"success-mappings":                           replay.Status(200, `"changedBy":"key:second"`),
+		"success-forget-mapping":                     replay.Status(200, `"forgotten":true`),
+		"failure-forget-a-missing-mapping":           replay.Status(404, "No mapping is remembered"),
 		"failure-mapping-of-another-header":          replay.Status(400, "The headers are not those"),
 		"failure-mapping-without-a-price":            replay.Status(400, "at least one price"),
 		"success-plan-rows":                          replay.Status(200, `"verdict":"held"`),
 		"success-apply":                              replay.Status(202, `"state":"staging"`),
 		"success-apply-later":                        replay.Status(202, `"state":"scheduled"`),
 		"success-cancel":                             replay.Status(200, "cancelled before its time by key:good"),
+		"success-apply-for-a-time":                   replay.Status(202, `"revert":{"at":"2026-11-29T23:00:00Z","state":"waiting","by":"key:good"}`),
+		"failure-revert-before-it-begins":            replay.Status(400, "before it begins at 2026-11-22T23:00:00Z"),
+		"success-revert-at":                          replay.Status(200, `"at":"2026-11-29T23:00:00Z","state":"waiting","by":"key:good"`),
+		"failure-revert-too-late":                    replay.Status(400, "within the next 28 days"),
+		"success-cancel-revert":                      replay.Status(200, `"state":"cancelled","by":"key:good"`),
+		"failure-cancel-of-no-revert":                replay.Status(409, "not waiting to be taken back"),
+		"success-plan-schedule":                      replay.Status(200, `"revert":{"at":"2026-11-29T23:00:00Z","rows":1,`),
+		"success-ask-preview":                        replay.Status(202, `"state":"waiting"`),
+		"success-get-preview":                        replay.Status(200, `"planned":1,"valid":0,"invalid":0,"rows":[{"row":2,`),
+		"failure-get-no-preview":                     replay.Status(404, "There is no preview of this plan"),
+		"failure-ask-preview-of-an-applied-plan":     replay.Status(409, "this one is applied"),
 		"failure-apply-in-the-past":                  replay.Status(400, "within the next 28 days"),
 		"failure-cancel-of-a-begun-batch":            replay.Status(409, "does not wait for a time"),
 		"success-batch":                              replay.Status(200, `"state":"sending"`),
@@ -211,9 +238,33 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 		"success-set-guards":                         replay.Status(200, `"version":1,"changedBy":"key:good"`),
 		"failure-set-guards-unseen":                  replay.Status(409, "no longer the ones that If-Match names"),
 		"failure-set-guards-that-cannot-be":          replay.Status(400, "rules[0]: the amount"),
+		"success-guard-notices":                      replay.Status(200, `"what":"settings","changedBy":"key:second"`),
+		"failure-too-many-guard-notices":             replay.Status(400, "limit"),
 		"success-costs":                              replay.Status(200, "sku,cost,currency"),
 		"success-set-costs":                          replay.Status(200, `"costs":1`),
 		"failure-set-costs-ambiguous":                replay.Status(400, "Line 2"),
+		"success-links":                              replay.Status(200, `"max_age_days":3,"links":[],"version":0`),
+		"success-set-links":                          replay.Status(200, `"version":1,"changedBy":"key:good"`),
+		"failure-set-links-unseen":                   replay.Status(409, "no longer the ones that If-Match names"),
+		"failure-set-links-that-cannot-be":           replay.Status(400, "prices in SE are in SEK"),
+		"success-rates":                              replay.Status(200, `"rates":{},"version":0`),
+		"success-set-rates":                          replay.Status(200, `"GBP":"0.8312"`),
+		"success-set-rates-of-the-ecb":               replay.Status(200, `"source":"European Central Bank`),
+		"failure-set-rates-unseen":                   replay.Status(409, "no longer the ones that If-Match names"),
+		"failure-set-rates-wrong-lines":              replay.Status(400, "(2 in all)"),
+		"success-pulls":                              replay.Status(200, `"id":"`+recordedPull),
+		"success-create-pull":                        replay.Status(201, `"nextAt":"2026-11-22T09:00:00Z"`),
+		"success-create-pull-of-rates":               replay.Status(201, `"kind":"rates"`),
+		"failure-create-pull-of-rates-with-a-policy": replay.Status(400, "leave them out for rates"),
+		"failure-create-pull-inside":                 replay.Status(400, "IP addresses are not called"),
+		"failure-create-pull-too-often":              replay.Status(400, "from 15 to 10080"),
+		"success-pull":                               replay.Status(200, `"everyMinutes":30`),
+		"failure-missing-pull":                       replay.Status(404, "There is no such source"),
+		"success-put-pull":                           replay.Status(200, `"dailyAt":"06:30"`),
+		"failure-put-pull-unseen":                    replay.Status(409, "no longer the one that If-Match names"),
+		"success-delete-pull":                        replay.Status(200, `"deleted":true`),
+		"success-run-pull":                           replay.Status(202, `"state":"active"`),
+		"failure-run-missing-pull":                   replay.Status(404, "There is no such source"),
 		"success-stops":                              replay.Status(200, `"name":"tenant"`),
 		"success-set-stop":                           replay.Status(201, `"name":"marketplace.A1PA6795UKMFR9"`),
 		"success-lift-stop":                          replay.Status(200, `"lifted":true`),
@@ -229,6 +280,17 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 		"success-offer-history-export":               replay.Status(200, `"new":"18.50 EUR"`),
 		"success-why":                                replay.Status(200, `"actor":"key:good"`),
 		"success-offers-export":                      replay.Status(200, "SKU-1,DE,EUR,20.00,"),
+		"success-plan-export":                        replay.Status(200, "SKU-1,price,18.50 EUR,18.20 EUR,allowed,"),
+		"failure-export-of-a-missing-plan":           replay.Status(404, "There is no such plan"),
+		"success-offers-as-xlsx":                     replay.Status(200, "UEsDB"), // a ZIP, as base64
+		"success-download-of-offers":                 replay.Status(202, `"state":"running"`),
+		"success-download-of-history":                replay.Status(202, `"what":"history","format":"csv"`),
+		"success-download-of-a-batch":                replay.Status(202, `"format":"json"`),
+		"success-get-download":                       replay.Status(200, `"linksExpireAt":"2026-11-22T09:15:00Z"`),
+		"failure-download-of-faces":                  replay.Status(400, "want offers, history, batch or plan"),
+		"failure-download-of-a-foreign-connection":   replay.Status(404, "There is no such connection"),
+		"failure-download-of-a-missing-plan":         replay.Status(404, "There is no such plan"),
+		"failure-foreign-download":                   replay.Status(404, "There is no such download"),
 		"success-batch-export":                       replay.Status(200, `"state":"desired"`),
 		"failure-history-without-a-sku":              replay.Status(400, "Name the offer in the query"),
 		"failure-why-of-a-foreign-connection":        replay.Status(404, "There is no such connection"),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -72,10 +73,41 @@ func (h *handler) putGuards(ctx context.Context, r *web.Request) (*web.Response,
 	return answerGuards(s)
 }
 
-// guardsChanged tells whoever watches; the ledger has it from the table's stream.
+// guardsChanged tells whoever watches us: an alarm looks at the metric. The tenant's
+// members have the notice, and the ledger has it from the table's stream.
 func (h *handler) guardsChanged(ctx context.Context, r *web.Request, what, from, to string) {
 	h.app.Log.WarnContext(ctx, "guards changed", "what", what, "actor", r.Principal.Actor, "from", from, "to", to)
 	h.app.Metrics.Emit(nil, metrics.Count("GuardsChanged", 1))
+}
+
+// noticeDoc tells of one change of the guards, the costs, the links or the rates.
+type noticeDoc struct {
+	What      string    `json:"what"`
+	ChangedBy string    `json:"changedBy"`
+	ChangedAt time.Time `json:"changedAt"`
+	Before    string    `json:"before,omitempty"` // hashes, as in ETags
+	After     string    `json:"after,omitempty"`
+	// Of the guards themselves also what they were and are.
+	GuardsBefore json.RawMessage `json:"guardsBefore,omitempty"`
+	GuardsAfter  json.RawMessage `json:"guardsAfter,omitempty"`
+}
+
+// guardNotices lists who changed the guards, the costs, the links and the rates, the
+// newest first.
+func (h *handler) guardNotices(ctx context.Context, r *web.Request) (*web.Response, error) {
+	after, limit, err := r.Page(10, 50)
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := h.guards.Notices(ctx, r.Tenant, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]noticeDoc, len(list))
+	for i, n := range list {
+		items[i] = noticeDoc{n.What, n.Actor, n.At, n.Before, n.After, n.Was, n.Is}
+	}
+	return web.JSON(http.StatusOK, map[string]any{"items": items, "next": web.Cursor(next)})
 }
 
 func (h *handler) getCosts(ctx context.Context, r *web.Request) (*web.Response, error) {

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,6 +17,7 @@ import (
 	"pricemanager/internal/guard"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/metrics"
+	"pricemanager/internal/store"
 	"pricemanager/internal/web"
 	"pricemanager/test/replay"
 )
@@ -40,23 +44,44 @@ func (w *world) putGuards(key, match, body string) (int, string) {
 	return res.StatusCode, res.Body
 }
 
+// notice leaves the notice of a change by a colleague, and no change.
+func (w *world) notice() {
+	w.t.Helper()
+	guards := &guard.Store{DB: w.db, Clock: w.clock}
+	next, ten := guard.Default(), int64(10)
+	next.Rules = []guard.Rule{{Limits: guard.Limits{HoldDropPercent: &ten}}}
+	if _, err := guards.Put(w.t.Context(), seller, "key:second", next, guard.Default().Hash()); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.db.Delete(w.t.Context(), seller, store.Offers, store.Key{PK: "guards", SK: "settings"}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func byDefault() string { return `"` + guard.Default().Hash() + `"` }
+
+// listen has the function write its metrics to where they are returned.
+func (w *world) listen() *bytes.Buffer {
+	w.t.Helper()
+	var told bytes.Buffer
+	h := newHandler(deps{
+		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(&told, w.clock, "price-upload", "local"), Clock: w.clock},
+		db:  w.db, blobs: w.blobs, queue: w.queue, random: strings.NewReader(strings.Repeat("x", 64)),
+	})
+	router, err := web.New(h.app.Log, w.clock, "", h.routes()...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.serve = replay.Handler(runtime.JSON(router.Lambda(doorman{})))
+	return &told
+}
 
 // Changing a tenant's guards is told to whoever watches, once, and not when it
 // was refused.
 func TestAChangeOfGuardsIsToldOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var told bytes.Buffer
-	h := newHandler(deps{
-		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(&told, w.clock, "price-upload", "local"), Clock: w.clock},
-		db:  w.db, blobs: w.blobs, queue: w.queue, random: strings.NewReader(""),
-	})
-	router, err := web.New(h.app.Log, w.clock, "", h.routes()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.serve = replay.Handler(runtime.JSON(router.Lambda(doorman{})))
+	told := w.listen()
 	for range 2 {
 		w.putGuards(mine, byDefault(), `{"rules":[{"hold_drop_percent":5}]}`)
 	}
@@ -65,6 +90,50 @@ func TestAChangeOfGuardsIsToldOnce(t *testing.T) {
 	}
 	if n := strings.Count(told.String(), `"GuardsChanged":1`); n != 1 {
 		t.Errorf("told %d times: %s", n, told.String())
+	}
+}
+
+func TestMembersSeeWhoChangedTheGuards(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hash := byDefault()
+	for percent := range 3 {
+		status, body := w.putGuards([]string{mine, colleague}[percent%2], hash, `{"rules":[{"hold_drop_percent":`+strconv.Itoa(percent)+`}]}`)
+		var d guardsDoc
+		if err := json.Unmarshal([]byte(body), &d); err != nil || status != http.StatusOK {
+			t.Fatal(status, body, err)
+		}
+		hash = etag(d.Hash())
+		w.putGuards(mine, byDefault(), `{}`) // refused: it was not seen
+		w.clock.Advance(1e9)
+	}
+	var got []string
+	for query, pages := "limit=2", 0; ; pages++ {
+		status, body := w.ask(mine, http.MethodGet, "/guards/notices", query, "", "")
+		var page struct {
+			Items []noticeDoc `json:"items"`
+			Next  *string     `json:"next"`
+		}
+		if err := json.Unmarshal([]byte(body), &page); err != nil || status != http.StatusOK || pages > 2 {
+			t.Fatal(status, body, err)
+		}
+		for _, n := range page.Items {
+			var was, is guard.Settings
+			if err := errors.Join(json.Unmarshal(n.GuardsBefore, &was), json.Unmarshal(n.GuardsAfter, &is)); err != nil || was.Hash() != n.Before || is.Hash() != n.After {
+				t.Errorf("%+v, %v", n, err)
+			}
+			got = append(got, fmt.Sprint(n.What, " ", n.ChangedBy, " ", *is.Rules[0].HoldDropPercent, " ", n.ChangedAt.Second()))
+		}
+		if page.Next == nil || *page.Next == "" {
+			break
+		}
+		query = "limit=2&after=" + *page.Next
+	}
+	if want := []string{"settings key:good 2 2", "settings key:second 1 1", "settings key:good 0 0"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if status, body := w.ask(theirs, http.MethodGet, "/guards/notices", "", "", ""); status != http.StatusOK || !strings.Contains(body, `"items":[]`) {
+		t.Errorf("another tenant sees %d %s", status, body)
 	}
 }
 

@@ -7,12 +7,16 @@ import (
 	"time"
 
 	"pricemanager/internal/connect"
+	"pricemanager/internal/download"
+	"pricemanager/internal/fetch"
+	"pricemanager/internal/fx"
 	"pricemanager/internal/guard"
 	"pricemanager/internal/history"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
+	"pricemanager/internal/pull"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/store"
@@ -40,6 +44,7 @@ type deps struct {
 	blobs       store.Blobs
 	queue       store.Queue
 	planQueue   store.Queue
+	tables      store.Queue // has downloads made
 	connections *connect.Service
 	ledger      history.Ledger
 	random      io.Reader
@@ -47,15 +52,18 @@ type deps struct {
 
 type handler struct {
 	deps
-	plans    *plan.Store
-	offers   *lane.Offers
-	batches  *lane.Batches
-	past     *history.History
-	bell     lane.Bell
-	planBell plan.Bell
-	engine   *lane.Engine // only to activate corrections
-	guards   *guard.Store
-	judged   func(context.Context, *plan.Input) error // by the tenant's guards
+	plans     *plan.Store
+	offers    *lane.Offers
+	batches   *lane.Batches
+	past      *history.History
+	bell      lane.Bell
+	planBell  plan.Bell
+	downloads *download.Store
+	engine    *lane.Engine // only to activate corrections
+	pulls     *pull.Store
+	guards    *guard.Store
+	links     *fx.Store
+	judged    func(context.Context, *plan.Input) error // by the tenant's guards
 }
 
 func newHandler(d deps) *handler {
@@ -66,9 +74,11 @@ func newHandler(d deps) *handler {
 		past:   &history.History{Ledger: d.ledger, Blobs: d.blobs, Clock: d.app.Clock},
 		bell:   lane.Bell{DB: d.db, Queue: d.queue, Now: d.app.Clock.Now, Trace: trace.Header},
 	}
-	h.guards = &guard.Store{DB: d.db, Clock: d.app.Clock}
+	h.guards, h.links = &guard.Store{DB: d.db, Clock: d.app.Clock}, &fx.Store{DB: d.db, Clock: d.app.Clock}
+	h.downloads = &download.Store{DB: d.db, Blobs: d.blobs, Queue: d.tables, Clock: d.app.Clock, Rand: d.random, Trace: trace.Header}
 	h.judged, h.plans.GuardsHash = plan.Judged(h.guards, h.past), plan.GuardsNow(h.guards)
 	h.plans.Offers = h.offers
+	h.pulls = &pull.Store{DB: d.db, Clock: d.app.Clock, Check: (&fetch.Client{}).Check}
 	h.batches = lane.NewBatches(d.db, d.blobs).WithPast(h.past)
 	h.planBell = plan.Bell{Queue: d.planQueue, Trace: trace.Header}
 	h.engine = &lane.Engine{DB: d.db, Blobs: d.blobs, Bell: h.bell, Planned: h.planned, Clock: d.app.Clock, Log: d.app.Log}
@@ -99,24 +109,45 @@ func (h *handler) routes() []web.Route {
 		{Method: http.MethodGet, Pattern: "/offers/export", Scope: identity.OffersRead, Handler: h.exportOffers},
 		{Method: http.MethodGet, Pattern: "/offers/history/export", Scope: identity.OffersRead, Handler: h.exportHistory},
 		{Method: http.MethodGet, Pattern: "/batches/{id}/export", Scope: identity.BatchesRead, Handler: h.exportBatch},
+		{Method: http.MethodGet, Pattern: "/plans/{id}/export", Scope: identity.PlansRead, Handler: h.exportPlan},
+		{Method: http.MethodPost, Pattern: "/downloads", Scope: identity.OffersRead, Handler: h.createDownload},
+		{Method: http.MethodGet, Pattern: "/downloads/{id}", Scope: identity.OffersRead, Handler: h.getDownload},
 		{Method: http.MethodPost, Pattern: "/uploads", Scope: identity.PlansWrite, Handler: h.createUpload},
 		{Method: http.MethodPost, Pattern: "/plans", Scope: identity.PlansWrite, Accept: web.Uploads(), MaxBody: maxInline, Handler: h.createPlan},
 		{Method: http.MethodGet, Pattern: "/plans/{id}", Scope: identity.PlansRead, Handler: h.getPlan},
 		{Method: http.MethodGet, Pattern: "/plans/{id}/rows", Scope: identity.PlansRead, Handler: h.planRows},
 		{Method: http.MethodGet, Pattern: "/plans/{id}/file", Scope: identity.PlansRead, Handler: h.planFile},
+		{Method: http.MethodGet, Pattern: "/mappings", Scope: identity.PlansRead, Handler: h.listMappings},
+		{Method: http.MethodPost, Pattern: "/plans/{id}/preview", Scope: identity.PlansWrite, Handler: h.askPreview},
+		{Method: http.MethodGet, Pattern: "/plans/{id}/preview", Scope: identity.PlansRead, Handler: h.getPreview},
+		{Method: http.MethodGet, Pattern: "/plans/{id}/schedule", Scope: identity.PlansRead, Handler: h.planSchedule},
 		{Method: http.MethodPut, Pattern: "/mappings/{fingerprint}", Scope: identity.PlansWrite, Handler: h.putMapping},
+		{Method: http.MethodDelete, Pattern: "/mappings/{fingerprint}", Scope: identity.PlansWrite, Handler: h.forgetMapping},
 		{Method: http.MethodPost, Pattern: "/plans/{id}/releases", Scope: identity.ReleasesWrite, Handler: h.release},
 		{Method: http.MethodPost, Pattern: "/plans/{id}/approvals", Scope: identity.ApprovalsWrite, Handler: h.approve},
 		{Method: http.MethodGet, Pattern: "/guards", Scope: identity.GuardsRead, Handler: h.getGuards},
 		{Method: http.MethodPut, Pattern: "/guards", Scope: identity.GuardsWrite, Handler: h.putGuards},
+		{Method: http.MethodGet, Pattern: "/guards/notices", Scope: identity.GuardsRead, Handler: h.guardNotices},
 		{Method: http.MethodGet, Pattern: "/costs", Scope: identity.GuardsRead, Handler: h.getCosts},
 		{Method: http.MethodPut, Pattern: "/costs", Scope: identity.GuardsWrite, Accept: []string{"text/csv"}, MaxBody: guard.MaxCosts, Handler: h.putCosts},
+		{Method: http.MethodGet, Pattern: "/links", Scope: identity.GuardsRead, Handler: h.getLinks},
+		{Method: http.MethodPut, Pattern: "/links", Scope: identity.GuardsWrite, Handler: h.putLinks},
+		{Method: http.MethodGet, Pattern: "/rates", Scope: identity.GuardsRead, Handler: h.getRates},
+		{Method: http.MethodPut, Pattern: "/rates", Scope: identity.GuardsWrite, Accept: []string{"text/csv", "application/xml", "text/xml"}, MaxBody: fx.MaxTable, Handler: h.putRates},
 		{Method: http.MethodPost, Pattern: "/batches", Scope: identity.BatchesWrite, Handler: h.createBatch},
 		{Method: http.MethodGet, Pattern: "/batches/{id}", Scope: identity.BatchesRead, Handler: h.getBatch},
 		{Method: http.MethodDelete, Pattern: "/batches/{id}", Scope: identity.BatchesWrite, Handler: h.cancelBatch},
 		{Method: http.MethodGet, Pattern: "/batches/{id}/rows", Scope: identity.BatchesRead, Handler: h.batchRows},
 		{Method: http.MethodPost, Pattern: "/batches/{id}/rollback", Scope: identity.PlansWrite, Handler: h.rollback},
+		{Method: http.MethodPut, Pattern: "/batches/{id}/revert", Scope: identity.BatchesWrite, Handler: h.putRevert},
+		{Method: http.MethodDelete, Pattern: "/batches/{id}/revert", Scope: identity.BatchesWrite, Handler: h.cancelRevert},
 		{Method: http.MethodPost, Pattern: "/corrections", Scope: identity.BatchesWrite, Handler: h.correct},
+		{Method: http.MethodGet, Pattern: "/pulls", Scope: identity.PlansRead, Handler: h.listPulls},
+		{Method: http.MethodPost, Pattern: "/pulls", Scope: identity.PlansWrite, Handler: h.createPull},
+		{Method: http.MethodGet, Pattern: "/pulls/{id}", Scope: identity.PlansRead, Handler: h.getPull},
+		{Method: http.MethodPut, Pattern: "/pulls/{id}", Scope: identity.PlansWrite, Handler: h.putPull},
+		{Method: http.MethodDelete, Pattern: "/pulls/{id}", Scope: identity.PlansWrite, Handler: h.deletePull},
+		{Method: http.MethodPost, Pattern: "/pulls/{id}/runs", Scope: identity.PlansWrite, Handler: h.runPull},
 		{Method: http.MethodGet, Pattern: "/stops", Scope: identity.StopsRead, Handler: h.listStops},
 		{Method: http.MethodPost, Pattern: "/stops", Scope: identity.StopsWrite, Handler: h.setStop},
 		{Method: http.MethodDelete, Pattern: "/stops/{name}", Scope: identity.StopsWrite, Handler: h.liftStop},

@@ -78,9 +78,8 @@ func (h *handler) ours(ctx context.Context, t tenant.ID, c price.ConnectionID) e
 	return err
 }
 
-// moment reads a time of the query, the zero time when it is not given.
-func moment(r *web.Request, name string) (time.Time, error) {
-	s := r.Query.Get(name)
+// moment reads a time that a request gives, the zero time when it gives none.
+func moment(name, s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
@@ -107,11 +106,11 @@ func (h *handler) offerHistory(ctx context.Context, r *web.Request) (*web.Respon
 	if err != nil {
 		return nil, err
 	}
-	from, err := moment(r, "from")
+	from, err := moment("from", r.Query.Get("from"))
 	if err != nil {
 		return nil, err
 	}
-	to, err := moment(r, "to")
+	to, err := moment("to", r.Query.Get("to"))
 	if err != nil {
 		return nil, err
 	}
@@ -142,16 +141,18 @@ type whyDoc struct {
 
 // causeDoc is the change of ours that set a price.
 type causeDoc struct {
-	Batch     string     `json:"batch"`
-	PlanRow   int64      `json:"planRow"`
-	Line      int        `json:"line,omitempty"` // in the file
-	Plan      string     `json:"plan,omitempty"`
-	File      string     `json:"file,omitempty"`
-	Actor     string     `json:"actor,omitempty"`
-	AppliedAt *time.Time `json:"appliedAt,omitempty"`
-	Guards    string     `json:"guards,omitempty"` // hash of the settings that it passed
-	Approved  string     `json:"approvedBy,omitempty"`
-	Steps     []eventDoc `json:"steps"` // desired, sent, accepted, observed
+	Batch   string `json:"batch"`
+	PlanRow int64  `json:"planRow"`
+	Line    int    `json:"line,omitempty"` // in the file
+	// Linked is which price it followed, and how, when the file did not name it.
+	Linked    *price.Linked `json:"linked,omitempty"`
+	Plan      string        `json:"plan,omitempty"`
+	File      string        `json:"file,omitempty"`
+	Actor     string        `json:"actor,omitempty"`
+	AppliedAt *time.Time    `json:"appliedAt,omitempty"`
+	Guards    string        `json:"guards,omitempty"` // hash of the settings that it passed
+	Approved  string        `json:"approvedBy,omitempty"`
+	Steps     []eventDoc    `json:"steps"` // desired, sent, accepted, observed
 }
 
 // why answers "why this price?", now or at a moment.
@@ -160,7 +161,7 @@ func (h *handler) why(ctx context.Context, r *web.Request) (*web.Response, error
 	if err != nil {
 		return nil, err
 	}
-	at, err := moment(r, "at")
+	at, err := moment("at", r.Query.Get("at"))
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +220,7 @@ func (h *handler) cause(ctx context.Context, t tenant.ID, seen history.Entry, al
 	}
 	rows, err := h.plans.Rows(ctx, t, b.Plan, strconv.FormatInt(max(0, seen.Row-1), 10), 1, "")
 	if err == nil && len(rows.Rows) == 1 && rows.Rows[0].N == seen.Row {
-		c.Line = rows.Rows[0].Line
+		c.Line, c.Linked = rows.Rows[0].Line, rows.Rows[0].Linked
 	}
 	return c, nil
 }

@@ -46,6 +46,7 @@ func run(ctx context.Context) error {
 		app: app, cfg: cfg, db: db, blobs: s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names()),
 		queue:       sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header)),
 		planQueue:   sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Plans, sqs.WithTrace(trace.Header)),
+		tables:      sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Downloads, sqs.WithTrace(trace.Header)),
 		connections: &connect.Service{DB: db, Clock: app.Clock},
 		ledger:      ledger.New(db, envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock), app.Clock, rand.Reader),
 		random:      rand.Reader,

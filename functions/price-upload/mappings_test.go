@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"pricemanager/internal/lane"
+	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/pricefile"
 )
@@ -31,6 +32,45 @@ func TestAMappingIsUsedAtTheNextUploadOfItsTenant(t *testing.T) {
 	if status, _ := w.ask(theirs, http.MethodPost, "/plans", "file=p.csv", "", file); status != http.StatusBadRequest {
 		t.Errorf("another tenant's file is read by it: %d", status)
 	}
+}
+
+// remember has a colleague remember the header of the recorded events.
+func (w *world) remember() {
+	w.t.Helper()
+	headers := []string{"Art.Nr", "VK neu", "VK alt"}
+	plans := &plan.Store{DB: w.db, Clock: w.clock}
+	if _, err := plans.SetMapping(w.t.Context(), seller, "key:second", pricefile.Fingerprint(headers), headers, pricefile.Mapping{pricefile.MeansSKU, pricefile.MeansPrice, ""}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestAForgottenMappingReadsNoMoreFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.remember()
+	const file = "Art.Nr;VK neu;VK alt\nSKU-1;19,00;20,00\n"
+	fingerprint := pricefile.Fingerprint([]string{"Art.Nr", "VK neu", "VK alt"})
+	is := func(key, method, path string, want int, says string) {
+		t.Helper()
+		query := ""
+		if method == http.MethodPost {
+			query = "file=p.csv&marketplace=DE"
+		}
+		if status, body := w.ask(key, method, path, query, "", map[bool]string{true: file}[method == http.MethodPost]); status != want || !strings.Contains(body, says) {
+			t.Errorf("%s %s: %d %s, want %d with %s", method, path, status, body, want, says)
+		}
+	}
+	is(mine, http.MethodGet, "/mappings", 200, `{"items":[{"fingerprint":"`+fingerprint+`","columns":[{"header":"Art.Nr","means":"sku"},{"header":"VK neu","means":"price"},{"header":"VK alt","means":""}],"changedBy":"key:second","changedAt":"2026-11-22T09:00:00Z"}]}`)
+	is(mine, http.MethodPost, "/plans", 201, `"planned":1`)
+	is(theirs, http.MethodGet, "/mappings", 200, `{"items":[]}`)
+	is(theirs, http.MethodDelete, "/mappings/"+fingerprint, 404, "mapping-not-found")
+	is(mine, http.MethodPost, "/plans", 201, `"planned":1`)
+	is(mine, http.MethodDelete, "/mappings/"+fingerprint, 200, `"forgotten":true`)
+	is(mine, http.MethodDelete, "/mappings/"+fingerprint, 404, "mapping-not-found")
+	is(mine, http.MethodGet, "/mappings", 200, `{"items":[]}`)
+	is(mine, http.MethodPost, "/plans", 400, fingerprint)
+	w.remember()
+	is(mine, http.MethodPost, "/plans", 201, `"planned":1`)
 }
 
 func TestAFileMayNameOffersByEAN(t *testing.T) {

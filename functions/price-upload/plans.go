@@ -10,7 +10,6 @@ import (
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/pricefile"
-	"pricemanager/internal/tenant"
 	"pricemanager/internal/web"
 )
 
@@ -71,7 +70,7 @@ func (h *handler) createPlan(ctx context.Context, r *web.Request) (*web.Response
 		}
 		market = m.ID
 	}
-	connections, err := h.serving(ctx, r.Tenant)
+	connections, err := h.connections.Serving(ctx, r.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +97,7 @@ func (h *handler) createPlan(ctx context.Context, r *web.Request) (*web.Response
 // prepare fills in what every plan is made with: its id, who asks and when, how
 // long prices take to show, and the guards as they are.
 func (h *handler) prepare(ctx context.Context, r *web.Request, in *plan.Input) (err error) {
-	if in.Visibility, err = h.visible(ctx, r.Tenant); err != nil {
+	if in.Visibility, err = lane.Visible(ctx, h.db, r.Tenant, h.cfg.Visibility); err != nil {
 		return err
 	}
 	if in.ID, err = plan.NewID(h.random); err != nil {
@@ -106,46 +105,6 @@ func (h *handler) prepare(ctx context.Context, r *web.Request, in *plan.Input) (
 	}
 	in.Tenant, in.Actor, in.Now = r.Tenant, r.Principal.Actor, h.app.Clock.Now()
 	return h.judged(ctx, in)
-}
-
-// measuredEnough is how many prices of a marketplace must have been seen before
-// its own figure stands in for the configured one.
-const measuredEnough = 100
-
-// visible is how long the slowest of the tenant's marketplaces takes to show 99
-// of 100 prices: as measured, else as configured.
-func (h *handler) visible(ctx context.Context, t tenant.ID) (time.Duration, error) {
-	measured, err := lane.Visibilities(ctx, h.db, t)
-	if err != nil {
-		return 0, err
-	}
-	var most time.Duration
-	for _, v := range measured {
-		if v.Measured >= measuredEnough {
-			most = max(most, v.P99)
-		}
-	}
-	if most == 0 {
-		most = h.cfg.Visibility
-	}
-	return most, nil
-}
-
-// serving says which connection serves which marketplace. Two seller accounts
-// in one marketplace cannot be told apart by a file yet: the marketplace is
-// then left out, so that its rows are refused and not guessed.
-func (h *handler) serving(ctx context.Context, t tenant.ID) (map[price.MarketplaceID]price.ConnectionID, error) {
-	all, err := h.connections.ForMarketplaces(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	out := map[price.MarketplaceID]price.ConnectionID{}
-	for m, list := range all {
-		if len(list) == 1 {
-			out[m] = list[0].ID
-		}
-	}
-	return out, nil
 }
 
 func (h *handler) getPlan(ctx context.Context, r *web.Request) (*web.Response, error) {
@@ -167,6 +126,7 @@ type rowDoc struct {
 	ChangePercent string              `json:"changePercent,omitempty"`
 	AtRisk        *price.Money        `json:"atRisk,omitempty"`
 	Findings      []plan.Finding      `json:"findings,omitempty"`
+	Linked        *price.Linked       `json:"linked,omitempty"` // only of a row that is not in the file
 }
 
 type fieldDoc struct {
@@ -177,7 +137,7 @@ type fieldDoc struct {
 
 func showRow(r plan.Row) rowDoc {
 	d := rowDoc{Row: r.Line, Connection: r.Key.Connection, Marketplace: r.Key.Marketplace, SKU: r.Key.SKU, Verdict: r.Verdict,
-		Fields: []fieldDoc{}, ChangePercent: r.ChangePercent, AtRisk: r.AtRisk, Findings: r.Findings}
+		Fields: []fieldDoc{}, ChangePercent: r.ChangePercent, AtRisk: r.AtRisk, Findings: r.Findings, Linked: r.Linked}
 	after := r.Edit.Apply(r.Old)
 	for _, f := range r.Edit.Touched() {
 		d.Fields = append(d.Fields, fieldDoc{Field: f, Old: r.Old.Text(f), New: after.Text(f)})

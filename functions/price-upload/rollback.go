@@ -4,9 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"pricemanager/internal/apply"
 	"pricemanager/internal/fault"
-	"pricemanager/internal/plan"
-	"pricemanager/internal/price"
 	"pricemanager/internal/web"
 )
 
@@ -21,12 +20,7 @@ func (h *handler) rollback(ctx context.Context, r *web.Request) (*web.Response, 
 	if len(undo) == 0 {
 		return nil, fault.New(fault.Conflict, "batch-empty", "The batch has no rows yet. Try again when it is being sent.")
 	}
-	in := plan.Input{File: "rollback of " + r.Params["id"], Policy: plan.SkipBadRows, Connections: map[price.MarketplaceID]price.ConnectionID{},
-		Restore: make([]plan.Restore, len(undo))}
-	for i, u := range undo {
-		in.Connections[u.Row.Marketplace] = u.Connection
-		in.Restore[i] = plan.Restore{Line: u.Line, Marketplace: u.Row.Marketplace, SKU: u.Row.SKU, Edit: u.Edit, Version: u.Version, Skip: u.Skip}
-	}
+	in := apply.Rollback(r.Params["id"], undo)
 	if err := h.prepare(ctx, r, &in); err != nil {
 		return nil, err
 	}

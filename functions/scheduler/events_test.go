@@ -16,6 +16,7 @@ import (
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
+	"pricemanager/internal/pull"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/secret"
@@ -52,7 +53,8 @@ func newHandler(t *testing.T) (*handler, *memory.Queue, *memory.Blobs) {
 	}
 	clk.Advance(time.Minute)
 	app := &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "scheduler", "local"), Clock: clk}
-	return &handler{app: app, db: db, blobs: blobs, log: log, bell: lane.Bell{DB: db, Queue: queue, Now: clk.Now}}, queue, blobs
+	return &handler{app: app, db: db, blobs: blobs, log: log, bell: lane.Bell{DB: db, Queue: queue, Now: clk.Now},
+		pulls: pull.Bell{DB: db, Queue: memory.NewQueue(clk), Now: clk.Now}}, queue, blobs
 }
 
 func TestRecordedSchedulesDoTheirJobs(t *testing.T) {
@@ -106,4 +108,26 @@ func TestRecordedSchedulesDoTheirJobs(t *testing.T) {
 		"failure-unknown-job": replay.Error(`no job "clean-the-windows"`),
 		"failure-no-job":      replay.Error("no job"),
 	})
+}
+
+func TestTheSweepRingsForPriceFilesThatAreDue(t *testing.T) {
+	t.Parallel()
+	h, _, _ := newHandler(t)
+	queue := memory.NewQueue(h.app.Clock)
+	h.pulls.Queue = queue
+	sources := &pull.Store{DB: h.db, Clock: h.app.Clock, Check: func(url string) (string, error) { return url, nil }}
+	p, err := sources.Create(t.Context(), seller, "key:test", pull.Source{URL: "https://files.example.com/p.csv", Schedule: pull.Schedule{EveryMinutes: 15}}, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := h.sweep(t.Context()); err != nil || n != 2 { // the lane of newHandler is the other
+		t.Fatal(n, err)
+	}
+	rung := queue.Receive(10, time.Minute)
+	if len(rung) != 1 {
+		t.Fatalf("rang for %d sources", len(rung))
+	}
+	if j, err := pull.ParseJob(rung[0].Body); err != nil || j.Pull != p.ID || j.Tenant != seller {
+		t.Errorf("rang for %+v, %v", j, err)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
+	"pricemanager/internal/pull"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/store"
@@ -40,6 +41,7 @@ type handler struct {
 	db    store.DB
 	blobs store.Blobs
 	bell  lane.Bell
+	pulls pull.Bell
 	log   *ledger.Log
 }
 
@@ -65,7 +67,8 @@ func (h *handler) job(ctx context.Context, e event) (result, error) {
 func (h *handler) sweep(ctx context.Context) (int, error) {
 	due, derr := h.bell.Due(ctx)
 	n, err := h.bell.Sweep(ctx)
-	return due + n, errors.Join(err, derr)
+	pulls, perr := h.pulls.Due(ctx) // last: prices come first
+	return due + pulls + n, errors.Join(err, derr, perr)
 }
 
 // refresh has every catalogue read again, and Amazon's notifications looked

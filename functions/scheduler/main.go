@@ -1,6 +1,6 @@
 // Command scheduler is the Lambda function that EventBridge wakes: it sweeps
-// lanes that nobody drives, has catalogues read again, and archives ledger
-// checkpoints.
+// lanes that nobody drives, has price files fetched and catalogues read again, and
+// archives ledger checkpoints.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"pricemanager/internal/envelope/awskms"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/pull"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/secret"
@@ -48,6 +49,8 @@ func run(ctx context.Context) error {
 		blobs: s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names()),
 		bell: lane.Bell{DB: db, Now: app.Clock.Now, Trace: trace.Header,
 			Queue: sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header))},
+		pulls: pull.Bell{DB: db, Now: app.Clock.Now, Trace: trace.Header,
+			Queue: sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Pulls, sqs.WithTrace(trace.Header))},
 		log: ledger.New(db, sealer, app.Clock, rand.Reader).WithSigner(
 			ledger.SignerFrom(secret.NewCached(secretsmanager.New(sm.NewFromConfig(aws)), app.Clock, 5*time.Minute), cfg.Secrets.LedgerSigner)),
 	}

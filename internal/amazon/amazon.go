@@ -116,6 +116,14 @@ type Listings interface {
 	Get(ctx context.Context, a Account, m price.MarketplaceID, sku price.SKU) (Listing, Call, error)
 }
 
+// Previews asks what Amazon would say to a patch. Errors are *Error.
+type Previews interface {
+	// Preview has Amazon judge the edit as it would a Patch, and writes nothing. The
+	// status of its answer is Valid or Invalid. An error with Reached true says that
+	// Amazon may have taken the request for a write.
+	Preview(ctx context.Context, a Account, p Patch) (Submission, error)
+}
+
 // ReportStatus is the state of a report at Amazon.
 type ReportStatus string
 

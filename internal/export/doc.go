@@ -1,5 +1,6 @@
 // Package export writes what a seller takes away as tables: the offers with their
-// prices, the history of prices, and what became of a batch; in CSV and JSON.
+// prices, the history of prices, a plan's rows, and what became of a batch; in CSV,
+// XLSX and JSON.
 //
 // It owns the columns of these tables and how values stand in them. Rows are
 // written as they come; nothing is held but a buffer.
@@ -10,8 +11,9 @@
 // cannot be named by any file.) Text that a spreadsheet would run as a formula gets
 // one apostrophe in front (pricefile.Neutralise), which reading takes off again;
 // numbers are not text, and JSON, which no spreadsheet runs, has every text as it
-// is. Prices are decimal text in JSON too. Times are UTC, RFC 3339. An absent value
-// is an empty cell, and no member in JSON.
+// is. Prices are decimal text in JSON too, and numbers of exactly these digits in
+// XLSX. Times are UTC, RFC 3339. An absent value is an empty cell, and no member in
+// JSON.
 //
 // What it does not do: it reads nothing by itself, and a row that cannot be
 // written ends the table with an error.

@@ -15,7 +15,7 @@ type History struct{ table *Table }
 
 // NewHistory begins one.
 func NewHistory(w io.Writer, f Format) (*History, error) {
-	t, err := New(w, f, "at", "event", "type", "connection", "marketplace", "sku", "field", "old", "new", "batch", "plan_row", "submission", "issue", "taken_over_by", "visible_seconds")
+	t, err := New(w, f, "history", "at", "event", "type", "connection", "marketplace", "sku", "field", "old", "new", "batch", "plan_row", "submission", "issue", "taken_over_by", "visible_seconds")
 	return &History{t}, err
 }
 
@@ -61,6 +61,9 @@ func shown(p price.Prices, f price.Field) Cell {
 	return Text(p.Text(f))
 }
 
+// Rows is how many rows the table has.
+func (x *History) Rows() int { return x.table.Rows() }
+
 // Close ends the table.
 func (x *History) Close() error { return x.table.Close() }
 
@@ -69,7 +72,7 @@ type Report struct{ table *Table }
 
 // NewReport begins one.
 func NewReport(w io.Writer, f Format) (*Report, error) {
-	t, err := New(w, f, "line", "connection", "marketplace", "sku", "field", "old", "new", "state", "at", "submission", "issue")
+	t, err := New(w, f, "batch", "line", "connection", "marketplace", "sku", "field", "old", "new", "state", "at", "submission", "issue")
 	return &Report{t}, err
 }
 
@@ -85,6 +88,9 @@ func (x *Report) Add(r lane.RowReport) error {
 	}
 	return nil
 }
+
+// Rows is how many rows the table has.
+func (x *Report) Rows() int { return x.table.Rows() }
 
 // Close ends the table.
 func (x *Report) Close() error { return x.table.Close() }

@@ -27,7 +27,7 @@ type Offers struct{ table *Table }
 
 // NewOffers begins one.
 func NewOffers(w io.Writer, f Format) (*Offers, error) {
-	t, err := New(w, f, offerColumns...)
+	t, err := New(w, f, "offers", offerColumns...)
 	return &Offers{t}, err
 }
 
@@ -61,6 +61,9 @@ func (x *Offers) Add(o price.Offer) error {
 	}
 	return x.table.Row(append(cells, Text(o.ASIN), stock, Text(title), Text(o.Key.Connection), Time(o.ReadAt))...)
 }
+
+// Rows is how many rows the table has.
+func (x *Offers) Rows() int { return x.table.Rows() }
 
 // Close ends the table.
 func (x *Offers) Close() error { return x.table.Close() }

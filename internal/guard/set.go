@@ -2,13 +2,10 @@ package guard
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"pricemanager/internal/price"
-	"pricemanager/internal/tenant"
 )
 
 // Set is a tenant's settings and costs as they were read at one moment. It is
@@ -79,7 +76,7 @@ func (s *Set) For(k price.OfferKey) price.Guards {
 	}
 	m, _ := price.MarketplaceByID(k.Marketplace)
 	for _, r := range s.patterns {
-		if matches(r.SKU, string(k.SKU)) {
+		if k.SKU.Like(r.SKU) {
 			r.in(m, &g)
 		}
 	}
@@ -153,46 +150,4 @@ func layMove(g *price.Guards, m price.MoveLimit, c price.Currency) {
 	} else if c == "" {
 		g.Moves = moves // so that Validate says that it states nothing
 	}
-}
-
-// matches reports whether s is what the pattern stands for.
-func matches(pattern, s string) bool {
-	parts := strings.Split(pattern, "*")
-	first, last := parts[0], parts[len(parts)-1]
-	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
-		return false
-	}
-	rest := s[len(first) : len(s)-len(last)]
-	for _, part := range parts[1 : len(parts)-1] {
-		i := strings.Index(rest, part)
-		if i < 0 {
-			return false
-		}
-		rest = rest[i+len(part):]
-	}
-	return true
-}
-
-// History tells what an offer's prices were.
-type History interface {
-	// Lowest returns the lowest price at which the offer was observed from one time
-	// to another, sales included, and whether it was observed during all of it. An
-	// offer without history is no error: its Lowest is not Whole.
-	Lowest(ctx context.Context, t tenant.ID, k price.OfferKey, from, to time.Time) (price.Lowest, error)
-}
-
-// Informed returns the guards with what they need to know about the past to judge
-// an edit, which for almost all edits is nothing. Without a history nothing is
-// known, and what depends on it is held.
-func Informed(ctx context.Context, g price.Guards, h History, t tenant.ID, o price.Offer, e price.Edit, now time.Time) (price.Guards, error) {
-	from, to, ok := g.NeedsLowest(o, e, now)
-	if !ok || h == nil {
-		return g, nil
-	}
-	low, err := h.Lowest(ctx, t, o.Key, from, to)
-	if err != nil {
-		return price.Guards{}, err
-	}
-	g.Lowest = &low
-	return g, nil
 }

@@ -80,8 +80,8 @@ func decode(it store.Item) (Stored, error) {
 	return out, nil
 }
 
-// Put replaces the settings with the hash was. Settings that were changed
-// meanwhile are a fault of kind Conflict; the caller reads them again.
+// Put replaces the settings with the hash was, and writes the notice of it with the
+// same write. Settings that were changed meanwhile are a fault of kind Conflict; the caller reads them again.
 func (s *Store) Put(ctx context.Context, t tenant.ID, actor string, next Settings, was string) (Stored, error) {
 	if err := next.Validate(); err != nil {
 		return Stored{}, err
@@ -99,9 +99,11 @@ func (s *Store) Put(ctx context.Context, t tenant.ID, actor string, next Setting
 	if old.Version > 0 {
 		cond = store.Eq(aVersion, old.Version)
 	}
-	err = s.DB.Put(ctx, t, store.Offers, store.Item{Key: settingsKey, Attrs: map[string]any{
+	put := store.Item{Key: settingsKey, Attrs: map[string]any{
 		aSettings: next.encode(), aHash: next.Hash(), aVersion: out.Version, aActor: actor, aAt: store.Millis(out.At),
-	}}, cond)
+	}}
+	notice := Notice{What: ChangedSettings, Actor: actor, At: out.At, Before: was, After: next.Hash(), Was: old.encode(), Is: next.encode()}
+	err = s.DB.Transact(ctx, store.Write{Tenant: t, Table: store.Offers, Put: &put, If: []store.Cond{cond}}, notice.Write(t, out.Version))
 	if errors.Is(err, store.ErrConflict) {
 		return Stored{}, changed
 	}
@@ -219,8 +221,9 @@ func (s *Store) CostsFile(ctx context.Context, t tenant.ID) (body []byte, hash s
 // Conflict.
 //
 // Crash points: the pieces come first; without a head they mean nothing, and
-// repeating the call writes the same ones. The head is one conditional write. The
-// old pieces go last: a reader that finds them gone reads the new head.
+// repeating the call writes the same ones. The head is one conditional write, with
+// the notice of it. The old pieces go last, by their time to live: who changes costs
+// deletes nothing. A reader that finds them gone reads the new head.
 func (s *Store) PutCosts(ctx context.Context, t tenant.ID, actor string, body []byte, was string) (*Costs, error) {
 	if len(body) > MaxCosts {
 		return nil, fault.New(fault.TooLarge, "costs", "The costs file has %d bytes, at most %d fit.", len(body), MaxCosts)
@@ -253,9 +256,11 @@ func (s *Store) PutCosts(ctx context.Context, t tenant.ID, actor string, body []
 	if was != "" {
 		cond = store.Eq(aVersion, old.Int(aVersion))
 	}
-	err = s.DB.Put(ctx, t, store.Offers, store.Item{Key: costsKey, Attrs: map[string]any{
-		aHash: c.hash, aVersion: version, aPieces: int64(pieces), aRows: int64(c.Len()), aActor: actor, aAt: store.Millis(s.Clock.Now()),
-	}}, cond)
+	notice := Notice{What: ChangedCosts, Actor: actor, At: s.Clock.Now(), Before: was, After: c.hash}
+	put := store.Item{Key: costsKey, Attrs: map[string]any{
+		aHash: c.hash, aVersion: version, aPieces: int64(pieces), aRows: int64(c.Len()), aActor: actor, aAt: store.Millis(notice.At),
+	}}
+	err = s.DB.Transact(ctx, store.Write{Tenant: t, Table: store.Offers, Put: &put, If: []store.Cond{cond}}, notice.Write(t, version))
 	if errors.Is(err, store.ErrConflict) {
 		return nil, changed
 	}
@@ -263,7 +268,10 @@ func (s *Store) PutCosts(ctx context.Context, t tenant.ID, actor string, body []
 		return nil, fmt.Errorf("guard: write costs: %w", err)
 	}
 	for i := range int(old.Int(aPieces)) {
-		if err := s.DB.Delete(ctx, t, store.Offers, pieceKey(old.Int(aVersion), was, i)); err != nil {
+		_, err := s.DB.Update(ctx, t, store.Offers, pieceKey(old.Int(aVersion), was, i), store.Update{
+			Set: map[string]any{"ttl": s.Clock.Now().Unix()}, If: []store.Cond{store.Exists()},
+		})
+		if err != nil {
 			return c, nil //nolint:nilerr // the new costs stand; what is left of the old ones is only in the way
 		}
 	}

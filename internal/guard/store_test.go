@@ -2,7 +2,9 @@ package guard_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -24,7 +26,14 @@ const (
 
 func newStore() *guard.Store {
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
-	return &guard.Store{DB: memory.New(clk), Clock: clk}
+	return &guard.Store{DB: keeps{memory.New(clk)}, Clock: clk}
+}
+
+// keeps refuses to delete, as the role of who changes guards and costs does.
+type keeps struct{ *memory.DB }
+
+func (keeps) Delete(context.Context, tenant.ID, store.Table, store.Key, ...store.Cond) error {
+	return errors.New("not allowed")
 }
 
 func tight() guard.Settings {
@@ -138,6 +147,13 @@ func TestCostsOfManyPiecesAreReplacedWhole(t *testing.T) {
 		if g := set.For(key(de, "SKU-39999")); g.Cost == nil || g.Cost.Minor() != int64(cost)*100 {
 			t.Errorf("the last SKU costs %v, want %d.00", g.Cost, cost)
 		}
+	}
+	s.Clock.(*clock.Manual).Advance(time.Second)
+	if n, pieces := s.DB.(keeps).Expire(), (len(file(3))+300<<10-1)/(300<<10); n != 2*pieces {
+		t.Errorf("%d pieces of costs that were replaced went, want %d twice", n, pieces)
+	}
+	if body, _, err := s.CostsFile(t.Context(), seller); err != nil || !bytes.Equal(body, file(3)) {
+		t.Errorf("the costs that stand went too: %d bytes, %v", len(body), err)
 	}
 	if body, hash, err := s.CostsFile(t.Context(), stranger); err != nil || body != nil || hash != "" {
 		t.Errorf("another tenant reads %d bytes, %v", len(body), err)

@@ -71,3 +71,28 @@ func BenchmarkOneOfferIsFound(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAThousandOffersAreRecalled shows how long it takes to learn the past of
+// the offers that a plan looks up at a time, among 200,000 events.
+func BenchmarkAThousandOffersAreRecalled(b *testing.B) {
+	clk := clock.NewManual(begun)
+	h := &History{Ledger: year(b, 50_000, 20_000), Blobs: memory.NewBlobs(clk), Clock: clk}
+	for range 3 {
+		if err := h.Grow(b.Context(), owner); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var keys []price.OfferKey
+	for i := range 1_000 {
+		keys = append(keys, key(fmt.Sprintf("SKU-%06d", i*19)))
+	}
+	for b.Loop() {
+		past, err := h.Recall(b.Context(), owner, keys)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if low, err := past.Lowest(b.Context(), owner, keys[7], begun, begun.AddDate(0, 0, 30)); err != nil || low.Price.Minor() == 0 {
+			b.Fatal(low, err)
+		}
+	}
+}

@@ -31,6 +31,7 @@
 //
 // # What it does not do
 //
-// It proves nothing (the ledger does), it searches by nothing but the offer, and
-// it knows nothing about prices before Price Manager first read them.
+// It proves nothing (the ledger does), it searches by nothing but the offer (Scan reads
+// all that was written in a time), and it knows nothing about prices before Price
+// Manager first read them.
 package history

@@ -94,15 +94,14 @@ func (h *History) LowestOf(ctx context.Context, t tenant.ID, keys []price.OfferK
 	}
 	out := make(map[price.OfferKey]Low, len(all))
 	for k, events := range all {
-		if low, ok := lowest(events, from, to); ok {
+		if low, ok := lowest(Timeline(events), from, to); ok {
 			out[k] = low
 		}
 	}
 	return out, nil
 }
 
-func lowest(events []Entry, from, to time.Time) (low Low, ok bool) {
-	line := Timeline(events)
+func lowest(line []Known, from, to time.Time) (low Low, ok bool) {
 	if len(line) == 0 {
 		return Low{}, false
 	}
@@ -138,40 +137,42 @@ func lowest(events []Entry, from, to time.Time) (low Low, ok bool) {
 
 // Lowest is guard.History.
 func (h *History) Lowest(ctx context.Context, t tenant.ID, k price.OfferKey, from, to time.Time) (price.Lowest, error) {
-	all, err := h.Of(ctx, t, []price.OfferKey{k}, time.Time{})
+	past, err := h.Recall(ctx, t, []price.OfferKey{k})
 	if err != nil {
 		return price.Lowest{}, err
 	}
-	return whole(all[k], from, to), nil
+	return past.Lowest(ctx, t, k, from, to)
 }
 
-func whole(events []Entry, from, to time.Time) price.Lowest {
-	low, ok := lowest(events, from, to)
-	if !ok || low.Price == nil {
-		return price.Lowest{}
-	}
-	return price.Lowest{Price: *low.Price, Whole: !low.From.After(from)}
-}
-
-// Recalled is the history of some offers as it was when it was read: a
-// guard.History for many questions at the price of one.
-type Recalled struct {
-	events map[price.OfferKey][]Entry
+// recalled are the known prices of some offers as they were when they were read.
+type recalled struct {
 	tenant tenant.ID
+	lines  map[price.OfferKey][]Known
 }
 
-// Recall reads the history of the offers.
-func (h *History) Recall(ctx context.Context, t tenant.ID, keys []price.OfferKey) (*Recalled, error) {
-	events, err := h.Of(ctx, t, keys, time.Time{})
-	return &Recalled{events, t}, err
+// Recall is guard.Past: one pass over the history for any number of offers.
+func (h *History) Recall(ctx context.Context, t tenant.ID, keys []price.OfferKey) (guard.History, error) {
+	all, err := h.Of(ctx, t, keys, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	r := recalled{t, make(map[price.OfferKey][]Known, len(all))}
+	for k, events := range all {
+		r.lines[k] = Timeline(events)
+	}
+	return r, nil
 }
 
 // Lowest is guard.History. An offer that was not recalled has no history.
-func (r *Recalled) Lowest(_ context.Context, t tenant.ID, k price.OfferKey, from, to time.Time) (price.Lowest, error) {
+func (r recalled) Lowest(_ context.Context, t tenant.ID, k price.OfferKey, from, to time.Time) (price.Lowest, error) {
 	if t != r.tenant {
 		return price.Lowest{}, nil
 	}
-	return whole(r.events[k], from, to), nil
+	low, ok := lowest(r.lines[k], from, to)
+	if !ok || low.Price == nil {
+		return price.Lowest{}, nil
+	}
+	return price.Lowest{Price: *low.Price, Whole: !low.From.After(from)}, nil
 }
 
 // clocksApart is by how much the stream's clock, which tells whole seconds, may be
@@ -210,5 +211,5 @@ func (h *History) Outcomes(ctx context.Context, t tenant.ID, batch string, creat
 var (
 	_ lane.Past     = (*History)(nil)
 	_ guard.History = (*History)(nil)
-	_ guard.History = (*Recalled)(nil)
+	_ guard.Past    = (*History)(nil)
 )

@@ -51,6 +51,7 @@ func (h *History) of(ctx context.Context, t tenant.ID, keys []price.OfferKey, si
 		}
 		return err
 	}
+	var names []string
 	for _, r := range runs {
 		if r.events == 0 || r.last.Before(since) {
 			continue
@@ -60,17 +61,13 @@ func (h *History) of(ctx context.Context, t tenant.ID, keys []price.OfferKey, si
 			pieces[pieceOf(hash, len(r.names))] = true
 		}
 		for i, name := range r.names {
-			if !pieces[i] {
-				continue
-			}
-			body, err := h.Blobs.Get(ctx, t, store.History, name)
-			if err != nil {
-				return nil, fmt.Errorf("history: read a piece: %w", err)
-			}
-			if err := unpack(body, take); err != nil {
-				return nil, err
+			if pieces[i] {
+				names = append(names, name)
 			}
 		}
+	}
+	if err := h.pieces(ctx, t, names, func(body []byte) error { return unpack(body, take) }); err != nil {
+		return nil, err
 	}
 	for {
 		leaves, err := h.Ledger.Events(ctx, t, end, tailPage)

@@ -28,6 +28,10 @@ type NewBatch struct {
 	Trace                 string
 	// At is when it begins, the zero time for at once; at most LongestWait ahead.
 	At time.Time
+	// RevertAt is when it is taken back by itself, the zero time for never; later
+	// than At, and at most LongestWait ahead.
+	RevertAt time.Time
+	Reverts  string // the batch that it takes back, "" for none
 }
 
 // activateWithin is when a batch that its caller activates at once is looked at
@@ -49,12 +53,23 @@ func (s *Batches) Create(ctx context.Context, t tenant.ID, b NewBatch, bell Bell
 	if err := announce(ctx, d); err != nil {
 		return err
 	}
+	if !b.RevertAt.IsZero() {
+		if err := bell.remind(ctx, revertBell(t, b.ID), b.RevertAt); err != nil {
+			return err
+		}
+	}
 	attrs := map[string]any{
 		aBatchState: string(state), aPlan: b.Plan, aFile: b.File, aActor: b.Actor, aCreated: store.Millis(bell.Now()),
 		aPolicy: b.Strict, aRows: mustJSON(b.Rows), aTrace: b.Trace,
 	}
 	if !b.At.IsZero() {
 		attrs[aAt] = store.Millis(b.At)
+	}
+	if !b.RevertAt.IsZero() {
+		attrs[aRevert], attrs[aRevertAt], attrs[aRevertBy] = string(RevertWaiting), store.Millis(b.RevertAt), b.Actor
+	}
+	if b.Reverts != "" {
+		attrs[aReverts] = b.Reverts
 	}
 	if b.Priority != PriorityBulk {
 		attrs[aPriority] = int64(b.Priority)
@@ -95,6 +110,9 @@ func (e *Engine) Apply(ctx context.Context, t tenant.ID, id string) error {
 	if BatchState(it.Str(aBatchState)) == Scheduled {
 		if it, err = e.begin(ctx, t, it); err != nil {
 			return err
+		}
+		if BatchState(it.Str(aBatchState)) == Scheduled && it.Time(aAt).Sub(e.Clock.Now()) <= EarlyBy {
+			return nil
 		}
 	}
 	done, err := e.activate(ctx, t, it)
@@ -364,7 +382,9 @@ func (e *Engine) commit(ctx context.Context, t tenant.ID, b *Batch) error {
 	for _, n := range b.Rows {
 		rows += n
 	}
-	if (b.Strict && b.Moved > 0) || b.Moved*movedLimit > rows {
+	// Of a batch that takes another back by itself nobody has looked at the plan: what
+	// moved stays behind, the rest is taken back.
+	if (b.Strict && b.Moved > 0) || (b.Reverts == "" && b.Moved*movedLimit > rows) {
 		b.State = Refused
 		_, err := e.DB.Update(ctx, t, store.Offers, batchKey(b.ID), store.Update{
 			Set: map[string]any{aBatchState: string(Refused), aFinished: store.Millis(e.Clock.Now()), aReason: fmt.Sprintf(

@@ -88,8 +88,14 @@ type Batch struct {
 	// feeds that made, those of a connection in the order of their submission.
 	Routes map[price.ConnectionID]Route
 	Feeds  []FeedView
+	// Staged is how many rows were looked at so far, while it is being staged.
+	Staged int64
 	// Left is the number of rows not yet sent, per connection.
 	Left map[price.ConnectionID]int64
+	// Revert says when it is taken back by itself, and what came of that; nil for
+	// never. Reverts is the batch that it takes back, "" for none.
+	Revert  *Revert
+	Reverts string
 
 	stagedTo map[price.ConnectionID]int64 // rows staged so far
 	chunks   map[price.ConnectionID][]int64
@@ -114,6 +120,7 @@ func decodeBatch(it store.Item) (Batch, error) {
 		Strict: it.Bool(aPolicy), Priority: int(it.Int(aPriority)), Reason: it.Str(aReason), Moved: it.Int(aMoved), trace: it.Str(aTrace),
 		Counts: Counts{}, Left: map[price.ConnectionID]int64{}, Routes: map[price.ConnectionID]Route{},
 		stagedTo: map[price.ConnectionID]int64{}, chunks: map[price.ConnectionID][]int64{},
+		Revert: decodeRevert(it), Reverts: it.Str(aReverts),
 	}
 	if err := unmarshal(it.Bytes(aRows), &b.Rows); err != nil {
 		return Batch{}, err
@@ -124,6 +131,9 @@ func decodeBatch(it store.Item) (Batch, error) {
 			return Batch{}, err
 		}
 		b.stagedTo[c], b.chunks[c] = st.To, st.Chunks
+		if b.State == Staging {
+			b.Staged += st.To
+		}
 	}
 	return b, nil
 }
@@ -195,6 +205,7 @@ func (s *Batches) Get(ctx context.Context, t tenant.ID, id string) (Batch, error
 			b.Counts[Desired] += n
 			b.Left[c] = n
 		}
+		b.Counts[Desired] -= b.Moved // they are held
 	}
 	return b, nil
 }

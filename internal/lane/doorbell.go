@@ -32,6 +32,7 @@ type Doorbell struct {
 	Tenant     tenant.ID          `json:"tenant"`
 	Connection price.ConnectionID `json:"connection,omitempty"`
 	Batch      string             `json:"batch,omitempty"`
+	Plan       string             `json:"plan,omitempty"`
 	Trace      string             `json:"trace,omitempty"` // X-Ray header of the cause
 }
 
@@ -49,8 +50,10 @@ func ParseDoorbell(body []byte) (Doorbell, error) {
 	switch d.Kind {
 	case KindLane, KindSubscribe:
 		ok = ok && d.Connection != ""
-	case KindApply:
+	case KindApply, KindRevert:
 		ok = ok && d.Batch != ""
+	case KindPreview:
+		ok = ok && d.Plan != ""
 	default:
 		ok = false
 	}
@@ -113,7 +116,7 @@ func parseMarker(it store.Item) (Doorbell, error) {
 		return Doorbell{}, fmt.Errorf("%w: marker %q", ErrMalformed, it.SK)
 	}
 	d := Doorbell{Kind: Kind(parts[1]), Tenant: tenant.ID(parts[0])}
-	if d.Kind == KindApply {
+	if d.Kind == KindApply || d.Kind == KindRevert {
 		d.Batch = parts[2]
 	} else {
 		d.Connection = price.ConnectionID(parts[2])

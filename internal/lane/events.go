@@ -173,16 +173,26 @@ var batchTypes = map[BatchState]ledger.Type{
 
 func batchEvents(r store.Record) []ledger.Event {
 	now, err := decodeBatch(*r.New)
-	if err != nil || (r.Old != nil && r.Old.Str(aBatchState) == string(now.State)) {
+	if err != nil {
 		return nil
+	}
+	if r.Old != nil && r.Old.Str(aBatchState) == string(now.State) {
+		return revertEvents(r, now)
 	}
 	actor := system
 	if now.State == Scheduled || now.State == Staging && now.At.IsZero() {
 		actor = now.Actor
 	}
+	after := map[string]any{"plan": now.Plan, "rows": now.Rows, "moved": now.Moved, "reason": now.Reason}
+	if now.Revert != nil && r.Old == nil {
+		after["revert_at"] = now.Revert.At.UTC()
+	}
+	if now.Reverts != "" {
+		after["reverts"] = now.Reverts
+	}
 	return []ledger.Event{{
 		Type: batchTypes[now.State], At: r.At, Actor: actor, Target: "batch:" + now.ID, Batch: now.ID,
-		After:  raw(map[string]any{"plan": now.Plan, "rows": now.Rows, "moved": now.Moved, "reason": now.Reason}),
+		After:  raw(after),
 		Source: string(store.Offers),
 	}}
 }

@@ -202,45 +202,6 @@ type Offers struct{ db store.DB }
 // NewOffers returns the offers kept in db.
 func NewOffers(db store.DB) *Offers { return &Offers{db: db} }
 
-// Offers returns the offers that exist among keys, each as it will be once its
-// pending changes have come true. It is what plans are made against. What a
-// refused batch left behind is not pending: planned again, it is a change again.
-func (s *Offers) Offers(ctx context.Context, t tenant.ID, keys []price.OfferKey) (map[price.OfferKey]price.Offer, error) {
-	recs, err := s.records(ctx, t, keys)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[price.OfferKey]price.Offer, len(recs))
-	refused := map[string]bool{}
-	for k, r := range recs {
-		if err := s.dropRefused(ctx, t, &r, refused); err != nil {
-			return nil, err
-		}
-		out[k] = r.pending()
-	}
-	return out, nil
-}
-
-// dropRefused takes away what a refused batch left staged. refused holds what
-// was asked before.
-func (s *Offers) dropRefused(ctx context.Context, t tenant.ID, r *record, refused map[string]bool) error {
-	if r.staged == nil {
-		return nil
-	}
-	b := r.staged.Batch
-	if _, asked := refused[b]; !asked {
-		it, err := s.db.Get(ctx, t, store.Offers, batchKey(b))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("lane: read batch: %w", err)
-		}
-		refused[b] = BatchState(it.Str(aBatchState)) == Refused
-	}
-	if refused[b] {
-		r.staged = nil
-	}
-	return nil
-}
-
 // Current is one offer as it is at Amazon and as it will be.
 type Current struct {
 	price.Offer              // as last read from Amazon

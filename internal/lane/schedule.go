@@ -29,6 +29,10 @@ const (
 	// startWithin is how late a batch may begin. One that could not begin by then
 	// is refused: a sale's price an hour after its time is no longer what was asked.
 	startWithin = 30 * time.Minute
+	// EarlyBy is how much the scheduler's clock may be ahead of that of who answers
+	// its doorbell. One that is early by no more keeps its mark, so that the sweep
+	// rings again: what is due is rung for by its time once only.
+	EarlyBy = 5 * time.Minute
 
 	duePK = "due"
 	aAt   = "at"
@@ -111,7 +115,7 @@ func (e *Engine) begin(ctx context.Context, t tenant.ID, it store.Item) (store.I
 	set := map[string]any{aBatchState: string(Staging)}
 	switch {
 	case now.Before(at):
-		return it, nil // a doorbell that is early; the list of what is due has it still
+		return it, nil // a doorbell that is early
 	case now.After(at.Add(startWithin)):
 		set = map[string]any{aBatchState: string(Refused), aFinished: store.Millis(now),
 			aReason: fmt.Sprintf("it was to begin at %s and could not within %s; apply a new plan", at.UTC().Format(time.RFC3339), startWithin)}

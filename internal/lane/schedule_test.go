@@ -106,6 +106,32 @@ func TestABatchThatCouldNotBeginInTimeExpires(t *testing.T) {
 	})
 }
 
+// TestAClockThatIsBehindLosesNoBatch: the scheduler rings by its own clock, once.
+func TestAClockThatIsBehindLosesNoBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.applyAt("bat_a", "19.00", w.engine.Clock.Now().Add(time.Hour), w.stock(2)...)
+		_ = w.engine.Clock.Sleep(t.Context(), time.Hour-2*time.Minute)
+		ahead := w.engine.Bell
+		ahead.Now = func() time.Time { return w.engine.Clock.Now().Add(3 * time.Minute) }
+		if n, err := ahead.Due(t.Context()); err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		w.pump(time.Second)
+		if b := w.batch("bat_a"); b.State != Scheduled {
+			t.Fatalf("batch %s", b.State)
+		}
+		for range 5 {
+			if _, err := w.engine.Bell.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.run(time.Minute)
+		}
+		w.wantCounts("bat_a", Counts{Observed: 2})
+	})
+}
+
 func TestAnEarlyDoorbellStartsNoScheduledBatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -23,28 +23,39 @@ type Undo struct {
 func (s *Batches) Undo(ctx context.Context, t tenant.ID, id string) ([]Undo, error) {
 	var out []Undo
 	for after := ""; ; {
-		rows, next, err := s.Report(ctx, t, id, after, ReportPage, "")
+		page, next, err := s.UndoPage(ctx, t, id, after)
 		if err != nil {
 			return nil, err
 		}
-		keys := make([]price.OfferKey, len(rows))
-		for i, r := range rows {
-			keys[i] = price.OfferKey{Connection: r.Connection, Marketplace: r.Marketplace, SKU: r.SKU}
-		}
-		recs, err := NewOffers(s.db).records(ctx, t, keys)
-		if err != nil {
-			return nil, err
-		}
-		for i, r := range rows {
-			u := Undo{Line: r.Line, Connection: r.Connection, Row: r.Row, Version: recs[keys[i]].Version}
-			u.Edit, u.Skip = undoOf(recs[keys[i]], id, r.Row)
-			out = append(out, u)
-		}
-		if next == "" {
+		if out = append(out, page...); next == "" {
 			return out, nil
 		}
 		after = next
 	}
+}
+
+// UndoPage is a part of Undo, at most ReportPage rows in the same order every time.
+// after is the cursor of the page before ("" at the beginning), next is "" at the
+// end.
+func (s *Batches) UndoPage(ctx context.Context, t tenant.ID, id, after string) (page []Undo, next string, err error) {
+	rows, next, err := s.Report(ctx, t, id, after, ReportPage, "")
+	if err != nil {
+		return nil, "", err
+	}
+	keys := make([]price.OfferKey, len(rows))
+	for i, r := range rows {
+		keys[i] = price.OfferKey{Connection: r.Connection, Marketplace: r.Marketplace, SKU: r.SKU}
+	}
+	recs, err := NewOffers(s.db).records(ctx, t, keys)
+	if err != nil {
+		return nil, "", err
+	}
+	page = make([]Undo, len(rows))
+	for i, r := range rows {
+		page[i] = Undo{Line: r.Line, Connection: r.Connection, Row: r.Row, Version: recs[keys[i]].Version}
+		page[i].Edit, page[i].Skip = undoOf(recs[keys[i]], id, r.Row)
+	}
+	return page, next, nil
 }
 
 func undoOf(rec record, batch string, r Row) (price.Edit, string) {

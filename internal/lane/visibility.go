@@ -77,6 +77,25 @@ type Visibility struct {
 	Median, P99 time.Duration
 }
 
+// Visible is how long the slowest of the tenant's marketplaces takes to show 99 of
+// 100 prices: as measured, else as expected.
+func Visible(ctx context.Context, db store.DB, t tenant.ID, expected time.Duration) (time.Duration, error) {
+	measured, err := Visibilities(ctx, db, t)
+	if err != nil {
+		return 0, err
+	}
+	var most time.Duration
+	for _, v := range measured {
+		if v.Measured >= enoughToBelieve {
+			most = max(most, v.P99)
+		}
+	}
+	if most == 0 {
+		most = expected
+	}
+	return most, nil
+}
+
 // Visibilities returns what was measured for the tenant, one per marketplace.
 func Visibilities(ctx context.Context, db store.DB, t tenant.ID) ([]Visibility, error) {
 	all, err := loadDelays(ctx, db, t)

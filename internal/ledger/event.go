@@ -35,6 +35,8 @@ const (
 	BatchActivated Type = "batch.activated"
 	BatchRefused   Type = "batch.refused"
 	BatchCompleted Type = "batch.completed"
+	RevertAsked    Type = "batch.revert-asked" // a batch is to be taken back at a time, at another time, or not any more
+	BatchReverted  Type = "batch.reverted"     // how that ended
 
 	ChangeDesired     Type = "change.desired"
 	ChangeSent        Type = "change.sent"
@@ -52,6 +54,17 @@ const (
 	FeedEnded   Type = "feed.ended"
 
 	GuardsChanged Type = "guards.changed" // a tenant's guard settings, or what its SKUs cost
+	LinksChanged  Type = "links.changed"  // which marketplaces follow which
+	RatesChanged  Type = "rates.changed"  // the exchange rates of links
+
+	MappingRemembered Type = "mapping.remembered" // what the columns of a header mean
+	MappingForgotten  Type = "mapping.forgotten"
+
+	PullCreated Type = "pull.created"
+	PullChanged Type = "pull.changed"
+	PullDeleted Type = "pull.deleted"
+	PullPaused  Type = "pull.paused"  // it failed too often
+	PullFetched Type = "pull.fetched" // a new file, and the plan that is made of it
 
 	StopSet    Type = "stop.set"
 	StopLifted Type = "stop.lifted"
@@ -73,6 +86,7 @@ const (
 	ExportRequested Type = "export.requested"
 	ExportCompleted Type = "export.completed"
 	ExportFailed    Type = "export.failed"
+	TableExported   Type = "table.exported" // somebody took offers, history or rows away
 
 	TenantCreated Type = "tenant.created"
 	APIKeyCreated Type = "apikey.created"
@@ -92,14 +106,15 @@ var types = func() map[Type]bool {
 func Types() []Type {
 	return []Type{
 		OfferImported, OfferRemoved, OfferDrifted,
-		PlanCreated, PlanApproved, BatchScheduled, BatchCreated, BatchActivated, BatchRefused, BatchCompleted,
+		PlanCreated, PlanApproved, BatchScheduled, BatchCreated, BatchActivated, BatchRefused, BatchCompleted, RevertAsked, BatchReverted,
 		ChangeDesired, ChangeSent, ChangeAccepted, ChangeObserved, ChangeRejected, ChangeUnknown,
 		ChangeUnconfirmed, ChangeSuperseded, ChangeHeld, ChangeRefused,
 		FeedSent, FeedEscaped, FeedEnded,
-		GuardsChanged, StopSet, StopLifted, LaneParked, LaneResumed, QuotaSuspected, QuotaCleared,
+		GuardsChanged, LinksChanged, RatesChanged, MappingRemembered, MappingForgotten, PullCreated, PullChanged, PullDeleted, PullPaused, PullFetched,
+		StopSet, StopLifted, LaneParked, LaneResumed, QuotaSuspected, QuotaCleared,
 		ConnectionStarted, ConnectionAuthorised, ConnectionReauthorise, ConnectionClosed,
 		ImportStarted, ImportCompleted, ImportFailed,
-		ExportRequested, ExportCompleted, ExportFailed,
+		ExportRequested, ExportCompleted, ExportFailed, TableExported,
 		TenantCreated, APIKeyCreated, APIKeyRevoked, TokenIssued,
 	}
 }

@@ -63,7 +63,7 @@ func (s *Store) Approve(ctx context.Context, t tenant.ID, id, token, actor strin
 		if _, err := judgeClaim(p, token, "", "-"); err != nil {
 			return Stored{}, err
 		}
-		if err := s.sameGuards(ctx, t, p); err != nil {
+		if err := errors.Join(s.sameGuards(ctx, t, p), s.sameLinks(ctx, t, p)); err != nil {
 			return Stored{}, err
 		}
 		if p.Approved != nil {

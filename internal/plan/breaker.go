@@ -47,15 +47,15 @@ func newBreaker(in Input) breaker {
 	return b
 }
 
-// see counts a row that the guards judged.
-func (b *breaker) see(r *Row, o price.Offer, findings []price.Finding) {
+// see counts a row that the guards judged, and what is at risk with it.
+func (b *breaker) see(r *Row, o *price.Offer, risk price.Money, findings []price.Finding) {
 	if r.Verdict == price.Unchanged {
 		return
 	}
 	if slices.ContainsFunc(findings, func(f price.Finding) bool { return f.Code == price.CodeWayBack }) {
 		return
 	}
-	if b.change >= 0 && b.most == "" && r.Verdict == price.Allowed && price.Moves(o, r.Edit, b.change, false) {
+	if b.change >= 0 && b.most == "" && r.Verdict == price.Allowed && price.Moves(*o, r.Edit, b.change, false) {
 		b.most = fmt.Sprintf("row %d moves a price by more than %d %%", r.Line, b.change)
 	}
 	m := b.markets[r.Key.Marketplace]
@@ -64,10 +64,10 @@ func (b *breaker) see(r *Row, o price.Offer, findings []price.Finding) {
 		b.markets[r.Key.Marketplace] = m
 	}
 	m.changing++
-	if price.Moves(o, r.Edit, b.limits.DropPercent, true) {
+	if price.Moves(*o, r.Edit, b.limits.DropPercent, true) {
 		m.dropping++
 	}
-	if risk := price.MoneyAtRisk(o, r.Edit); risk.Positive() {
+	if risk.Positive() {
 		m.risk = plus(m.risk, risk)
 	}
 }

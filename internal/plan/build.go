@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pricemanager/internal/fault"
+	"pricemanager/internal/guard"
 	"pricemanager/internal/price"
 	"pricemanager/internal/pricefile"
 )
@@ -98,7 +99,11 @@ func (in Input) source() (source, error) {
 	case in.Release != nil:
 		return releases(in.Release.Rows), nil
 	}
-	return in.open(bytes.NewReader(in.Content), nil)
+	f, err := in.open(bytes.NewReader(in.Content), nil)
+	if err != nil {
+		return nil, err
+	}
+	return in.follow(f), nil
 }
 
 // open reads content in place of in.Content.
@@ -154,10 +159,13 @@ type builder struct {
 	segments *writer
 	lanes    map[price.ConnectionID]*writer
 	newLane  func(price.ConnectionID) *writer
+	row      Row     // what follows is used for each row anew
+	laneRow  LaneRow //
+	prices   pricesJSON
 
-	breaker    breaker
-	inform     func(price.Guards, price.Offer, price.Edit) price.Guards
-	uninformed error // why the guards could not be told what they need to know
+	leader  price.Verdict // of the latest row of the file itself: see follow
+	breaker breaker
+	past    guard.History // of the pending rows, nil when none of them asks for it
 }
 
 func newBuilder(in Input, file source, offers Lookup, put func(string, []byte) error) *builder {
@@ -186,7 +194,11 @@ func (b *builder) flush(ctx context.Context) error {
 	if err := b.lookUp(ctx); err != nil {
 		return err
 	}
-	b.inform = b.informer(ctx)
+	past, err := b.recall(ctx)
+	if err != nil {
+		return fmt.Errorf("plan: price history: %w", err)
+	}
+	b.past = past
 	for i := range b.pending {
 		p := &b.pending[i]
 		var known *price.Offer
@@ -194,14 +206,15 @@ func (b *builder) flush(ctx context.Context) error {
 			known = &b.found[p.key].offer
 		}
 		b.n++
-		r := b.judge(p, known)
-		r.N = b.n
-		if err := b.take(&r); err != nil {
+		b.row = b.judge(ctx, p, known)
+		b.follow(&b.row)
+		b.row.N = b.n
+		if err := b.take(&b.row); err != nil {
 			return err
 		}
 	}
 	b.pending = b.pending[:0]
-	return b.uninformed
+	return nil
 }
 
 // found is the answer to one look-up.
@@ -248,7 +261,10 @@ func (b *builder) take(r *Row) error {
 		b.markets[r.Key.Marketplace] = m
 	}
 	m.add(r.Verdict)
-	if err := b.segments.add(r); err != nil {
+	if err := b.prices.set(&r.Edit, &r.Old); err != nil {
+		return err
+	}
+	if err := b.segments.add(r, &b.prices); err != nil {
 		return err
 	}
 	if r.Verdict != price.Allowed {
@@ -262,9 +278,8 @@ func (b *builder) take(r *Row) error {
 		lane = b.newLane(r.Key.Connection)
 		b.lanes[r.Key.Connection] = lane
 	}
-	return lane.add(&LaneRow{
-		N: r.N, Line: r.Line, Marketplace: r.Key.Marketplace, SKU: r.Key.SKU, Version: r.Version, Edit: r.Edit, Old: r.Old, Release: r.released,
-	})
+	b.laneRow = LaneRow{N: r.N, Line: r.Line, Marketplace: r.Key.Marketplace, SKU: r.Key.SKU, Version: r.Version, Edit: r.Edit, Old: r.Old, Release: r.released}
+	return lane.add(&b.laneRow, &b.prices)
 }
 
 // plus adds up money at risk; the sum stops at the largest amount that can be
@@ -311,6 +326,9 @@ func (b *builder) finish() (Header, string, error) {
 	}
 	if most > 0 {
 		h.Summary.ETASeconds = (most+Rate-1)/Rate + int64(cmp.Or(b.in.Visibility, Visibility)/time.Second)
+	}
+	if h.Origin == OfFile {
+		h.Links, h.Rates = b.in.Links.LinksHash(), b.in.Links.RatesHash()
 	}
 	h.Blocked, h.Tripped = blocked(h), b.in.tripped.list()
 	h.Approval = b.approval(h)

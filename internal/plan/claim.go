@@ -19,8 +19,8 @@ import (
 // claimed it before.
 //
 // Faults: NotFound; plan-token-mismatch, plan-not-applicable and
-// plan-already-applied (with the member "batch"), plan-guards-changed and
-// plan-offers-moved (with the member "moved") are conflicts; plan-expired is
+// plan-already-applied (with the member "batch"), plan-guards-changed,
+// plan-links-changed, plan-rates-changed and plan-offers-moved (with the member "moved") are conflicts; plan-expired is
 // gone.
 //
 // Crash points: Claim comes before the batch is made. A caller that dies in
@@ -50,7 +50,7 @@ func (s *Store) Claim(ctx context.Context, t tenant.ID, id, token, idempotencyKe
 		case replay:
 			return p, nil
 		}
-		if err := errors.Join(p.approved(), s.sameGuards(ctx, t, p)); err != nil {
+		if err := errors.Join(p.approved(), s.sameGuards(ctx, t, p), s.sameLinks(ctx, t, p)); err != nil {
 			return Stored{}, err
 		}
 		if err := s.unmoved(ctx, t, p); err != nil {

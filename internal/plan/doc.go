@@ -5,9 +5,10 @@
 // rest.
 //
 // A plan is immutable. Its token is a hash of its header, and the header holds
-// the hashes of all its rows, of the guards' limits and of the very rows that
-// the lanes are to send: who applies a token applies exactly what was shown. A
-// stored part that was altered is noticed on reading and is an error.
+// the hashes of all its rows, of the guards' limits, of the links and exchange
+// rates that made rows, and of the very rows that the lanes are to send: who
+// applies a token applies exactly what was shown. A stored part that was altered
+// is noticed on reading and is an error.
 //
 // Every row of the file ends in exactly one of planned (allowed), held, refused
 // and unchanged, so that the counts always add up to the rows.

@@ -31,31 +31,48 @@ type LaneRow struct {
 	Release []price.Code `json:"rel,omitempty"`
 }
 
+// pricesJSON is what the files say of a row's prices, both those of the rows and
+// those of the lanes, so that it is put into JSON once.
+type pricesJSON struct {
+	buf []byte
+	cut int // where the edit ends and the old prices begin
+}
+
+// set encodes the prices in place of those of the row before.
+func (e *pricesJSON) set(edit *price.Edit, old *price.Prices) (err error) {
+	if e.buf, err = edit.AppendJSON(e.buf[:0]); err != nil {
+		return fmt.Errorf("plan: encode row: %w", err)
+	}
+	e.cut = len(e.buf)
+	if e.buf, err = old.AppendJSON(e.buf); err != nil {
+		return fmt.Errorf("plan: encode row: %w", err)
+	}
+	return nil
+}
+
+func (e *pricesJSON) edit() []byte { return e.buf[:e.cut] }
+func (e *pricesJSON) old() []byte  { return e.buf[e.cut:] }
+
 // appendJSON appends the row as encoding/json writes it.
-func (r *LaneRow) appendJSON(b []byte) ([]byte, error) {
+func (r *LaneRow) appendJSON(b []byte, e *pricesJSON) []byte {
 	b = strconv.AppendInt(append(b, `{"n":`...), r.N, 10)
 	b = strconv.AppendInt(append(b, `,"line":`...), int64(r.Line), 10)
 	b = price.AppendJSONString(append(b, `,"m":`...), string(r.Marketplace))
 	b = price.AppendJSONString(append(b, `,"sku":`...), string(r.SKU))
 	b = strconv.AppendInt(append(b, `,"v":`...), r.Version, 10)
-	b, err := r.Edit.AppendJSON(append(b, `,"edit":`...))
-	if err != nil {
-		return b, err
-	}
-	if b, err = r.Old.AppendJSON(append(b, `,"old":`...)); err != nil {
-		return b, err
-	}
+	b = append(append(b, `,"edit":`...), e.edit()...)
+	b = append(append(b, `,"old":`...), e.old()...)
 	for i, code := range r.Release {
 		b = price.AppendJSONString(append(b, []string{`,"rel":[`, `,`}[min(i, 1)]...), string(code))
 	}
 	if len(r.Release) > 0 {
 		b = append(b, ']')
 	}
-	return append(b, '}'), nil
+	return append(b, '}')
 }
 
 // appendJSON appends the row as encoding/json writes it.
-func (r *Row) appendJSON(b []byte) ([]byte, error) {
+func (r *Row) appendJSON(b []byte, e *pricesJSON) []byte {
 	b = strconv.AppendInt(append(b, `{"n":`...), r.N, 10)
 	b = strconv.AppendInt(append(b, `,"line":`...), int64(r.Line), 10)
 	b = price.AppendJSONString(append(b, `,"key":{"connection":`...), string(r.Key.Connection))
@@ -66,13 +83,8 @@ func (r *Row) appendJSON(b []byte) ([]byte, error) {
 		b = strconv.AppendInt(append(b, `,"v":`...), r.Version, 10)
 	}
 	b = price.AppendJSONString(append(b, `,"verdict":`...), string(r.Verdict))
-	b, err := r.Old.AppendJSON(append(b, `,"old":`...))
-	if err != nil {
-		return b, err
-	}
-	if b, err = r.Edit.AppendJSON(append(b, `,"edit":`...)); err != nil {
-		return b, err
-	}
+	b = append(append(b, `,"old":`...), e.old()...)
+	b = append(append(b, `,"edit":`...), e.edit()...)
 	if r.ChangePercent != "" {
 		b = price.AppendJSONString(append(b, `,"changePercent":`...), r.ChangePercent)
 	}
@@ -90,7 +102,7 @@ func (r *Row) appendJSON(b []byte) ([]byte, error) {
 	if len(r.Findings) > 0 {
 		b = append(b, ']')
 	}
-	return append(b, '}'), nil
+	return append(appendLinked(b, r.Linked), '}')
 }
 
 func (f *Finding) appendJSON(b []byte) []byte {
@@ -118,17 +130,14 @@ type writer struct {
 	buf    []byte
 }
 
-// row is what can be written: its JSON as encoding/json would have it.
+// row is what can be written, given its prices: JSON as encoding/json would have
+// it.
 type row interface {
-	appendJSON(b []byte) ([]byte, error)
+	appendJSON(b []byte, prices *pricesJSON) []byte
 }
 
-func (w *writer) add(r row) error {
-	b, err := r.appendJSON(w.buf)
-	if err != nil {
-		return fmt.Errorf("plan: encode row: %w", err)
-	}
-	w.buf = append(b, '\n')
+func (w *writer) add(r row, prices *pricesJSON) error {
+	w.buf = append(r.appendJSON(w.buf, prices), '\n')
 	if w.rows++; w.rows%int64(w.per) == 0 {
 		return w.flush()
 	}

@@ -42,15 +42,25 @@ func FuzzRowsAreWrittenAsEncodingJSONWritesThem(f *testing.F) {
 		if pick(9) != nil {
 			r.Findings = []Finding{{Code: verdict, Column: conn, Value: sku, Reason: text, Fix: market}, {}}
 		}
+		if pick(10) != nil {
+			r.Linked = &price.Linked{From: r.Key.Marketplace, Given: prices, Percent: text, Floor: pick(0), Rate: &price.CrossRate{Base: price.Currency(currency), Source: text}}
+		}
 		lane := LaneRow{N: n, Line: line, Marketplace: r.Key.Marketplace, SKU: r.Key.SKU, Version: v, Edit: edit, Old: r.Old}
 		for _, c := range []struct {
 			value any
 			row   row
 		}{{r, &r}, {lane, &lane}} {
 			want, werr := json.Marshal(c.value)
-			got, err := c.row.appendJSON([]byte("before"))
-			if (werr == nil) != (err == nil) || err == nil && string(got) != "before"+string(want) {
-				t.Fatalf("got %s, %v\nwant %s, %v", got, err, want, werr)
+			prices := pricesJSON{buf: []byte("the row before"), cut: 3}
+			err := prices.set(&edit, &r.Old)
+			if (werr == nil) != (err == nil) {
+				t.Fatalf("got %v, want %v", err, werr)
+			}
+			if err != nil {
+				continue
+			}
+			if got := c.row.appendJSON([]byte("before"), &prices); string(got) != "before"+string(want) {
+				t.Fatalf("got %s\nwant %s", got, want)
 			}
 		}
 	})

@@ -18,10 +18,13 @@ type created struct {
 	Released *Released `json:"released,omitempty"`
 }
 
-// Events are the ledger events that a change of a plan's item means: a plan was
-// made, at once or by a job, or was approved. That it was applied is the batch's event, and that
-// an old one expired is none.
+// Events are the ledger events that a change of an item means: a plan was made, at
+// once or by a job, or was approved; a mapping was remembered or forgotten. That a
+// plan was applied is the batch's event, and that an old one expired is none.
 func Events(r store.Record) []ledger.Event {
+	if r.Table == store.Offers && r.Key.PK == mappingsPK {
+		return mappingEvents(r)
+	}
 	id, ok := isPlan(r.Key)
 	if ok && r.Table == store.Offers && r.New != nil && r.Old != nil && r.New.Str(aApprovedBy) != r.Old.Str(aApprovedBy) {
 		return []ledger.Event{{Type: ledger.PlanApproved, At: r.New.Time(aApprovedAt), Actor: r.New.Str(aApprovedBy),

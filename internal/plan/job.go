@@ -51,7 +51,7 @@ var ErrBusy = errors.New("plan: another run is making this plan")
 type Progress struct {
 	RowsRead    int64 `json:"rowsRead"`    // gone through so far
 	RowsPlanned int64 `json:"rowsPlanned"` // of them, those that change a price
-	Rows        int64 `json:"rows"`        // in the file; 0 until it was read once
+	Rows        int64 `json:"rows"`        // in the file; 0 until it was read once, and when links add rows
 }
 
 // Problem is why no plan could be made of a file: a problem document's type and
@@ -66,11 +66,14 @@ type Problem struct {
 type task struct {
 	ID, Actor, File string
 	Tenant          tenant.ID
-	Upload          string // the blob with the content
+	Upload          string // the blob with the content, "" for none
+	Undo            string `json:",omitempty"` // the batch that is taken back, in place of content
+	Rows            int64  `json:",omitempty"` // how many that has
 	Marketplace     price.MarketplaceID
 	Mappings        pricefile.Mappings
 	Policy          Policy
 	Guards          string // hash
+	Links, Rates    string // hashes
 	Now             time.Time
 	Connections     map[price.MarketplaceID]price.ConnectionID
 	Visibility      time.Duration
@@ -78,7 +81,7 @@ type task struct {
 
 func newTask(in Input, upload string) task {
 	return task{ID: in.ID, Actor: in.Actor, File: in.File, Tenant: in.Tenant, Upload: upload, Marketplace: in.Marketplace, Mappings: in.Mappings, Policy: in.Policy,
-		Guards: in.Guards.Hash(), Now: in.Now.UTC().Truncate(time.Millisecond), Connections: in.Connections, Visibility: in.Visibility}
+		Guards: in.Guards.Hash(), Links: in.Links.LinksHash(), Rates: in.Links.RatesHash(), Now: in.Now.UTC().Truncate(time.Millisecond), Connections: in.Connections, Visibility: in.Visibility}
 }
 
 func (t task) input() Input {
@@ -98,10 +101,13 @@ func checkpointName(id string, slot int64) string {
 // Crash points: the task comes first, then the item. A caller that dies before it
 // has sent for a run leaves a plan that stays at reading until it expires.
 func (s *Store) Begin(ctx context.Context, in Input, upload string) (Stored, error) {
+	return s.begin(ctx, in, newTask(in, upload))
+}
+
+func (s *Store) begin(ctx context.Context, in Input, task task) (Stored, error) {
 	if err := in.check(); err != nil {
 		return Stored{}, err
 	}
-	task := newTask(in, upload)
 	body, err := json.Marshal(task)
 	if err != nil {
 		return Stored{}, fmt.Errorf("plan: encode task: %w", err)
@@ -133,6 +139,8 @@ type Maker struct {
 	// SaveEvery is how many rows are made between two checkpoints, 0 for the
 	// package's own figure.
 	SaveEvery int64
+	// Undo lists what takes a batch back. Only plans of BeginUndo need it.
+	Undo Undoing
 }
 
 // Run goes on making a plan until it is made or, some time before the deadline,
@@ -144,8 +152,11 @@ func (m *Maker) Run(ctx context.Context, t tenant.ID, id string, deadline time.T
 	if err != nil || it == nil {
 		return err == nil, err
 	}
-	r := &run{Maker: m, tenant: t, id: id, number: it.Int(aRun), stop: deadline.Add(-handOver), slot: it.Int(aSlot)}
+	r := &run{Maker: m, tenant: t, id: id, number: it.Int(aRun), stop: deadline.Add(-handOver), slot: it.Int(aSlot), files: m.puts(ctx, t)}
 	done, err = r.work(ctx, *it)
+	if ferr := r.files.wait(); err == nil {
+		err = ferr
+	}
 	var f *fault.Fault
 	switch {
 	case errors.As(err, &f):
@@ -191,6 +202,7 @@ type run struct {
 	stop   time.Time
 	slot   int64 // of the last checkpoint
 	rows   int64 // in the file
+	files  *puts
 }
 
 // update changes the item as long as the lease is ours.
@@ -241,18 +253,12 @@ func (r *run) work(ctx context.Context, it store.Item) (done bool, err error) {
 	if in.Guards.Hash() != task.Guards {
 		return false, fault.New(fault.Conflict, "plan-guards-changed", "Your guards changed while the plan was being made. Plan the file again.")
 	}
-	content, err := r.fetch(ctx, task.Upload)
+	file, err := r.source(ctx, &in, task)
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = content.Close() }() // a temporary file
-	file, err := in.open(content, r.Spool)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = file.Close() }()
-	r.rows = int64(file.Count())
-	begin := func() *builder { return newBuilder(in, file, r.Offers, r.putter(ctx, r.tenant)) }
+	defer func() { _ = file.Close() }() // temporary files only
+	begin := func() *builder { return newBuilder(in, file, r.lookup(task), r.files.put) }
 	b := begin()
 	if hash := it.Str(aCheckpoint); hash != "" {
 		c, err := r.saved(ctx, hash)
@@ -278,6 +284,37 @@ func (r *run) work(ctx context.Context, it store.Item) (done bool, err error) {
 	return whole, err
 }
 
+// source opens what the task makes a plan of.
+func (r *run) source(ctx context.Context, in *Input, task task) (source, error) {
+	if task.Undo != "" {
+		r.rows = task.Rows
+		return r.undoing(ctx, in, task.Undo), nil
+	}
+	if err := madeBy(in.Links, task.Links, task.Rates, "while the plan was being made"); err != nil {
+		return nil, err
+	}
+	content, err := r.fetch(ctx, task.Upload)
+	if err != nil {
+		return nil, err
+	}
+	file, err := in.open(content, r.Spool)
+	if err != nil {
+		return nil, errors.Join(err, content.Close())
+	}
+	if r.rows = int64(file.Count()); in.Links.Any() {
+		r.rows = 0 // how many they add shows at the end
+	}
+	return in.follow(uploaded{file, content}), nil
+}
+
+// uploaded is a price file with the temporary file that it is read from.
+type uploaded struct {
+	*pricefile.File
+	content content
+}
+
+func (u uploaded) Close() error { return errors.Join(u.File.Close(), u.content.Close()) }
+
 // make reads to the end and makes the plan, or saves when it is late and reports
 // false.
 func (r *run) make(ctx context.Context, b *builder) (whole bool, err error) {
@@ -300,8 +337,12 @@ func (r *run) make(ctx context.Context, b *builder) (whole bool, err error) {
 	return true, r.finish(ctx, h, token)
 }
 
-// finish makes the item a plan: the one write after which there is a token.
+// finish makes the item a plan: the one write after which there is a token. All
+// files are there before.
 func (r *run) finish(ctx context.Context, h Header, token string) error {
+	if err := r.files.wait(); err != nil {
+		return err
+	}
 	set, err := attrs(h, token)
 	if err != nil {
 		return err
@@ -310,7 +351,11 @@ func (r *run) finish(ctx context.Context, h Header, token string) error {
 }
 
 // save writes a checkpoint, beside the one that counts until the item is updated.
+// The files that it counts are there before.
 func (r *run) save(ctx context.Context, b *builder) error {
+	if err := r.files.wait(); err != nil {
+		return err
+	}
 	body, err := json.Marshal(b.checkpoint())
 	if err != nil {
 		return fmt.Errorf("plan: encode checkpoint: %w", err)
@@ -349,6 +394,7 @@ type checkpoint struct {
 	// Of the breaker.
 	Tripped errTripped `json:",omitempty"`
 	Watched map[price.MarketplaceID]watchedSoFar
+	Leader  price.Verdict `json:",omitempty"`
 	Most    string
 }
 
@@ -367,7 +413,7 @@ type laneSoFar struct {
 
 func (b *builder) checkpoint() checkpoint {
 	c := checkpoint{Rows: b.n, Total: b.total, Markets: b.markets, Risk: b.risk, Segments: b.segments.hashes, Lanes: map[price.ConnectionID]laneSoFar{},
-		Tripped: b.in.tripped, Watched: map[price.MarketplaceID]watchedSoFar{}, Most: b.breaker.most}
+		Tripped: b.in.tripped, Watched: map[price.MarketplaceID]watchedSoFar{}, Most: b.breaker.most, Leader: b.leader}
 	for m, w := range b.breaker.markets {
 		so := watchedSoFar{Changing: w.changing, Dropping: w.dropping}
 		if w.risk != (price.Money{}) {
@@ -391,7 +437,7 @@ func (b *builder) restore(c checkpoint) {
 		w.rows, w.hashes, w.buf = so.Rows, so.Hashes, so.Begun
 		b.lanes[id] = w
 	}
-	b.breaker.most = c.Most
+	b.breaker.most, b.leader = c.Most, c.Leader
 	for m, so := range c.Watched {
 		w := &watched{changing: so.Changing, dropping: so.Dropping}
 		if so.Risk != nil {

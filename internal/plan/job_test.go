@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ const upload = "uploads/upl_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 type mortal struct {
 	store.DB
 	store.Blobs
+	mu      sync.Mutex
 	writes  int // left
 	happens bool
 	tick    time.Duration // that a write takes
@@ -39,6 +41,8 @@ type mortal struct {
 var errDead = errors.New("the process died")
 
 func (m *mortal) write(do func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.clock.Advance(m.tick)
 	if m.writes--; m.writes < 0 {
 		return errDead

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -17,8 +18,8 @@ const (
 
 // judge decides what becomes of one row, given the offer that it names, nil for
 // none.
-func (b *builder) judge(p *parsed, known *price.Offer) Row {
-	r := Row{Line: p.row.Line, Key: price.OfferKey{Marketplace: p.row.Marketplace, SKU: p.row.SKU}}
+func (b *builder) judge(ctx context.Context, p *parsed, known *price.Offer) Row {
+	r := Row{Line: p.row.Line, Key: price.OfferKey{Marketplace: p.row.Marketplace, SKU: p.row.SKU}, Linked: p.row.Linked}
 	r.Key.Connection = b.in.Connections[p.row.Marketplace]
 	finish := func(v price.Verdict, f ...Finding) Row {
 		r.Verdict, r.Findings = v, f
@@ -48,15 +49,15 @@ func (b *builder) judge(p *parsed, known *price.Offer) Row {
 	}
 	offer := *known
 	offer.Key, r.Version = r.Key, offer.Version
-	if rows, ok := b.file.(restores); ok && rows.moved(b.n-1, offer.Version) {
+	if rows, ok := b.file.(restoring); ok && rows.moved(b.n-1, offer.Version) {
 		return finish(price.Refused, Finding{CodeNotRestored, "", string(p.row.SKU),
 			"The offer changed while the rollback was being planned.", "Ask for the rollback again."})
 	}
-	b.weigh(&r, offer, p.row.Edit)
+	risk := b.weigh(ctx, &r, &offer, p.row.Edit)
 	if offer.Known.Our != nil && r.Edit.Set.Our != nil && *offer.Known.Our != *r.Edit.Set.Our {
 		r.ChangePercent = price.ChangePercent(*offer.Known.Our, *r.Edit.Set.Our)
 	}
-	if risk := price.MoneyAtRisk(offer, r.Edit); risk.Positive() {
+	if risk.Positive() {
 		r.AtRisk = &risk
 	}
 	return r

@@ -14,6 +14,7 @@ import (
 // its store; both have to fit as they are.
 var (
 	_ plan.Lookup      = (*lane.Offers)(nil)
+	_ plan.Finder      = (*lane.Offers)(nil)
 	_ lane.PlannedRows = planned(nil)
 )
 

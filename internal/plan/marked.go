@@ -2,12 +2,16 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"pricemanager/internal/fault"
 	"pricemanager/internal/price"
@@ -16,9 +20,13 @@ import (
 	"pricemanager/internal/tenant"
 )
 
-// mostMarked bounds the files that are given back with a column of what is
-// wrong, because they are made in memory.
-const mostMarked = 32 << 20
+// mostMarked, in rows, and mostContent, in bytes, bound the files that are given
+// back with a column of what is wrong: they are made in memory, while somebody
+// waits.
+const (
+	mostMarked  = 300_000
+	mostContent = 32 << 20
+)
 
 // keepContent keeps the content of a plan's file, for Marked.
 func (s *Store) keepContent(ctx context.Context, in Input) error {
@@ -44,6 +52,9 @@ func (s *Store) Marked(ctx context.Context, t tenant.ID, id string, valid time.D
 	}
 	if p.Origin != OfFile || len(p.Segments) == 0 {
 		return "", fault.New(fault.Conflict, "plan-no-file", "This plan was not made of a file, or is not made yet.")
+	}
+	if most := cmp.Or(s.MostMarked, mostMarked); p.Summary.Rows > most {
+		return "", fault.New(fault.TooLarge, "plan-file-too-large", "The plan has %d rows; at most %d are given back marked. The rows are at /plans/%s/rows?verdict=refused.", p.Summary.Rows, most, id)
 	}
 	content, err := s.content(ctx, t, id)
 	if err != nil {
@@ -103,8 +114,8 @@ func (s *Store) content(ctx context.Context, t tenant.ID, id string) ([]byte, er
 		return nil, fmt.Errorf("plan: read file: %w", err)
 	}
 	defer func() { _ = file.Close() }() // all of it was read, or the error counts
-	if size > mostMarked {
-		return nil, fault.New(fault.TooLarge, "plan-file-too-large", "The file has %d bytes; at most %d are given back marked. The rows are at /plans/%s/rows?verdict=refused.", size, mostMarked, id)
+	if size > mostContent {
+		return nil, fault.New(fault.TooLarge, "plan-file-too-large", "The file has %d bytes; at most %d are given back marked. The rows are at /plans/%s/rows?verdict=refused.", size, mostContent, id)
 	}
 	var out bytes.Buffer
 	if _, err := out.ReadFrom(file); err != nil {
@@ -121,35 +132,71 @@ type saying struct {
 	p    *Stored
 	next int // segment
 	rows []Row
-	from int // number of rows[0]
 }
 
-func (y *saying) row(n int) (string, error) {
-	for n >= y.from+len(y.rows) {
-		if y.next == len(y.p.Segments) {
-			return "", fmt.Errorf("plan: the file has more rows than the plan %s", y.p.ID)
-		}
-		body, err := y.s.read(y.ctx, y.t, segmentName(y.p.ID, y.next), y.p.Segments[y.next])
-		if err != nil {
-			return "", err
-		}
-		y.from += len(y.rows)
-		y.next++
-		if y.rows, err = decode[Row](body); err != nil {
-			return "", err
-		}
+// readAhead is how many row files are read at a time.
+const readAhead = 16
+
+// row says what is wrong with the next row of the file, and with the rows that
+// follow it in other marketplaces.
+func (y *saying) row(int) (string, error) {
+	r, err := y.first()
+	if err != nil {
+		return "", err
 	}
-	r := y.rows[n-y.from]
+	if r == nil || r.Linked != nil {
+		return "", fmt.Errorf("plan: the file has other rows than the plan %s", y.p.ID)
+	}
+	said := r.wrong("")
+	for {
+		y.rows = y.rows[1:]
+		if r, err = y.first(); err != nil || r == nil || r.Linked == nil {
+			return strings.Join(said, " "), err
+		}
+		said = append(said, r.wrong(string(r.Key.Marketplace)+" ")...)
+	}
+}
+
+// wrong says what holds or refuses a row, if anything does.
+func (r *Row) wrong(where string) []string {
 	if r.Verdict != price.Refused && r.Verdict != price.Held {
-		return "", nil
+		return nil
 	}
-	parts := make([]string, 0, len(r.Findings))
+	said := []string{where + string(r.Verdict) + ":"}
 	for _, f := range r.Findings {
-		text := f.Reason + " " + f.Fix
+		text := strings.TrimSpace(f.Reason + " " + f.Fix)
 		if f.Column != "" {
 			text = f.Column + ": " + text
 		}
-		parts = append(parts, text)
+		said = append(said, text)
 	}
-	return string(r.Verdict) + ": " + strings.Join(parts, " "), nil
+	return said
+}
+
+// first is the next of the plan's rows, nil at their end.
+func (y *saying) first() (*Row, error) {
+	for len(y.rows) == 0 && y.next < len(y.p.Segments) {
+		parts := make([][]Row, min(readAhead, len(y.p.Segments)-y.next))
+		group, ctx := errgroup.WithContext(y.ctx)
+		for i := range parts {
+			n := y.next + i
+			group.Go(func() error {
+				body, err := y.s.read(ctx, y.t, segmentName(y.p.ID, n), y.p.Segments[n])
+				if err != nil {
+					return err
+				}
+				parts[i], err = decode[Row](body)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return nil, err
+		}
+		y.next += len(parts)
+		y.rows = slices.Concat(parts...)
+	}
+	if len(y.rows) == 0 {
+		return nil, nil //nolint:nilnil // the end is no error
+	}
+	return &y.rows[0], nil
 }

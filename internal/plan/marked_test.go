@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pricemanager/internal/fault"
+	"pricemanager/internal/fx"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/pricefile"
@@ -46,6 +47,86 @@ func TestTheFileComesBackWithWhatIsWrong(t *testing.T) {
 	wantFault(t, err, fault.Gone, "plan-no-file")
 }
 
+// The content of a plan that a job made lies with the upload.
+func TestTheFileOfAnUploadComesBackWithWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	k, in := manyRows(17_500) // more row files than are read at a time
+	w := newWorld()
+	w.begin(t, in)
+	_, err := w.Marked(t.Context(), acme, planID, time.Minute)
+	wantFault(t, err, fault.Conflict, "plan-no-file") // it is still being made
+	w.finish(t, k)
+	if _, err := w.Marked(t.Context(), acme, planID, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	body, err := w.blobs.Get(t.Context(), acme, store.Files, "plans/"+planID+"/marked.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	given, marked := strings.Split(string(in.Content), "\n"), strings.Split(strings.TrimPrefix(string(body), "\ufeff"), "\r\n")
+	if len(marked) != len(given) || marked[0] != given[0]+";"+pricefile.MarkHeader {
+		t.Fatalf("%d lines with %q, want %d", len(marked), marked[0], len(given))
+	}
+	wrong := 0
+	for r := range build(t, in, k).Rows() {
+		want := given[r.N] + ";"
+		if r.Verdict == price.Refused || r.Verdict == price.Held {
+			wrong++
+			want += string(r.Verdict) + ": " + r.Findings[0].Column + ": " + r.Findings[0].Reason
+		}
+		if got := strings.ReplaceAll(marked[r.N], `"`, ""); !strings.HasPrefix(got, want) || want == given[r.N]+";" && got != want {
+			t.Fatalf("line %d is %q, want %q", r.Line, got, want)
+		}
+	}
+	if wrong < 100 {
+		t.Errorf("only %d rows are wrong", wrong)
+	}
+	_, err = w.Marked(t.Context(), other, planID, time.Minute)
+	wantFault(t, err, fault.NotFound, "plan-not-found")
+	w.MostMarked = 17_499
+	_, err = w.Marked(t.Context(), acme, planID, time.Minute)
+	wantFault(t, err, fault.TooLarge, "plan-file-too-large")
+	w.MostMarked = 0
+	if err := w.blobs.Put(t.Context(), acme, store.Files, upload, "text/csv", make([]byte, 32<<20+1)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Marked(t.Context(), acme, planID, time.Minute)
+	wantFault(t, err, fault.TooLarge, "plan-file-too-large")
+	if err := w.blobs.Delete(t.Context(), acme, store.Files, upload); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Marked(t.Context(), acme, planID, time.Minute)
+	wantFault(t, err, fault.Gone, "plan-no-file")
+}
+
+// What is wrong with a row that follows another is said in the line of that one.
+func TestALineSaysWhatIsWrongInTheMarketplacesThatFollow(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	links := fx.Default()
+	links.Links = []fx.Link{{From: germany, To: france, Currency: "EUR"}}
+	k := shop(offerIn(germany, "A", price.Prices{Our: eur(1000)}), offerIn(france, "A", price.Prices{Our: eur(10000)}),
+		offerIn(germany, "C", price.Prices{Our: eur(1000)}), offerIn(france, "C", price.Prices{Our: eur(1000)}))
+	in := input("sku;preis\nA;9,00\nB;1,00\nC;9,00\n")
+	in.Links = fx.NewSet(links, nil)
+	if p, err := w.Create(t.Context(), in, k); err != nil || p.Summary.Rows != 6 {
+		t.Fatalf("%+v, %v", p.Summary, err)
+	}
+	if _, err := w.Marked(t.Context(), acme, planID, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	body, err := w.blobs.Get(t.Context(), acme, store.Files, "plans/"+planID+"/marked.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(body), "\r\n")
+	for i, want := range []string{"A;9,00;" + string(france) + " refused: preis: price 9.00 EUR is -91.00 %", "B;1,00;refused: sku: The seller", "C;9,00;"} {
+		if got := strings.ReplaceAll(lines[i+1], `"`, ""); !strings.HasPrefix(got, want) || i == 2 && got != want {
+			t.Errorf("line %d is %q, want %q", i+2, got, want)
+		}
+	}
+}
+
 func TestAMappingIsRememberedForItsHeaderAndTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
@@ -61,19 +142,19 @@ func TestAMappingIsRememberedForItsHeaderAndTenant(t *testing.T) {
 		"no price": {headers, pricefile.Mapping{pricefile.MeansSKU, "", ""}, "mapping"}, "no offer": {headers, pricefile.Mapping{"", pricefile.MeansPrice, ""}, "mapping"},
 		"twice": {headers, pricefile.Mapping{pricefile.MeansSKU, pricefile.MeansPrice, pricefile.MeansPrice}, "mapping"}, "nonsense": {headers, pricefile.Mapping{"sku", "price", "vat"}, "mapping"},
 	} {
-		_, err := w.SetMapping(t.Context(), acme, fingerprint, tc.headers, tc.columns)
+		_, err := w.SetMapping(t.Context(), acme, "key:k1", fingerprint, tc.headers, tc.columns)
 		var f *fault.Fault
 		if !errors.As(err, &f) || f.Type != tc.typ {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	for range 2 { // the same again changes nothing
-		if r, err := w.SetMapping(t.Context(), acme, fingerprint, headers, columns); err != nil || r.Revision != 1 {
+		if r, err := w.SetMapping(t.Context(), acme, "key:k1", fingerprint, headers, columns); err != nil || r.Revision != 1 {
 			t.Fatalf("%+v %v", r, err)
 		}
 	}
 	columns[1], columns[2] = columns[2], columns[1]
-	if r, err := w.SetMapping(t.Context(), acme, fingerprint, headers, columns); err != nil || r.Revision != 2 {
+	if r, err := w.SetMapping(t.Context(), acme, "key:k1", fingerprint, headers, columns); err != nil || r.Revision != 2 {
 		t.Fatalf("%+v %v", r, err)
 	}
 	all, err := w.Mappings(t.Context(), acme)

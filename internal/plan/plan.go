@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"pricemanager/internal/fx"
 	"pricemanager/internal/guard"
 	"pricemanager/internal/price"
 	"pricemanager/internal/pricefile"
@@ -79,8 +80,10 @@ type Input struct {
 	Guards   GuardSet
 	Breaker  guard.Breaker  // the zero value never trips
 	Approval guard.Approval // the zero value asks for none
-	History  guard.History  // nil: nothing is known about the past
+	History  guard.Past     // nil: nothing is known about the past
 	Now      time.Time
+	// Links are what rows of a file make in other marketplaces; nil for nothing.
+	Links *fx.Set
 	// Connections says which connection serves which marketplace.
 	Connections map[price.MarketplaceID]price.ConnectionID
 	// Visibility is the expected time from accepted to readable, 0 for the
@@ -114,6 +117,9 @@ type Row struct {
 	ChangePercent string       `json:"changePercent,omitempty"`
 	AtRisk        *price.Money `json:"atRisk,omitempty"` // nil for nothing
 	Findings      []Finding    `json:"findings,omitempty"`
+	// Linked is how the row came about that is not in the file, but follows the row
+	// on its line; nil for the file's own rows.
+	Linked *price.Linked `json:"linked,omitempty"`
 
 	released []price.Code // what the row was held for and is no longer
 }
@@ -227,6 +233,9 @@ type Header struct {
 	Approval string `json:"approval,omitempty"`
 	// Released is whose held rows these are; nil for a plan that releases nothing.
 	Released *Released `json:"released,omitempty"`
+	// Links and Rates are the hashes of what derived rows were made by, "" for none.
+	Links string `json:"linksHash,omitempty"`
+	Rates string `json:"ratesHash,omitempty"`
 }
 
 // Plan is a plan that was made and is not stored.

@@ -41,7 +41,7 @@ var _ source = releases(nil)
 func (rs releases) Rows() iter.Seq2[pricefile.Row, []pricefile.RowError] {
 	return func(yield func(pricefile.Row, []pricefile.RowError) bool) {
 		for _, r := range rs {
-			if !yield(pricefile.Row{Line: r.Line, SKU: r.Key.SKU, Marketplace: r.Key.Marketplace, Edit: r.Edit}, nil) {
+			if !yield(pricefile.Row{Line: r.Line, SKU: r.Key.SKU, Marketplace: r.Key.Marketplace, Edit: r.Edit, Linked: r.Linked}, nil) {
 				return
 			}
 		}
@@ -71,7 +71,7 @@ func (b *builder) release(r *Row, findings []price.Finding) {
 	}
 	was := rows[b.n-1]
 	if r.Version != was.Version || !slices.Equal(r.Edit.Touched(), was.Edit.Touched()) {
-		*r = Row{Line: r.Line, Key: r.Key, Version: r.Version, Verdict: price.Refused, Findings: []Finding{{CodeNotReleased, "sku", string(r.Key.SKU),
+		*r = Row{Line: r.Line, Key: r.Key, Version: r.Version, Linked: r.Linked, Verdict: price.Refused, Findings: []Finding{{CodeNotReleased, "sku", string(r.Key.SKU),
 			"The offer changed since the row was held.", "Plan the file again, and look at the row anew."}}}
 		return
 	}

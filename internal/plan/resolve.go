@@ -95,6 +95,9 @@ func (b *builder) refOf(p *parsed) (price.RefKey, bool) {
 // mismatch compares what the row says about the product with what is known of
 // the offer. What Amazon did not tell cannot disagree: the SKU is enough then.
 func (b *builder) mismatch(row *pricefile.Row, offer *price.Offer) (Finding, bool) {
+	if row.ASIN.Value == "" && row.EAN.Value == "" { // nearly always
+		return Finding{}, false
+	}
 	for _, c := range [2]struct {
 		means   pricefile.Meaning
 		given   pricefile.Product

@@ -15,6 +15,7 @@ const CodeNotRestored = "not-restored"
 // it is not undone.
 type Restore struct {
 	Line        int // in the file of the batch
+	Connection  price.ConnectionID
 	Marketplace price.MarketplaceID
 	SKU         price.SKU
 	Edit        price.Edit
@@ -39,6 +40,12 @@ var (
 	_ source = restores(nil)
 )
 
+// restoring is a source that knows the offers which its rows were compared with.
+type restoring interface {
+	// moved reports whether the offer of the n-th row, from 0, is another version.
+	moved(n int64, version int64) bool
+}
+
 // restores are the rows of a rollback as the source of a plan: there is no
 // file, and columns have the names of the fields.
 type restores []Restore
@@ -46,17 +53,20 @@ type restores []Restore
 func (rs restores) Rows() iter.Seq2[pricefile.Row, []pricefile.RowError] {
 	return func(yield func(pricefile.Row, []pricefile.RowError) bool) {
 		for _, r := range rs {
-			row := pricefile.Row{Line: r.Line, SKU: r.SKU, Marketplace: r.Marketplace, Edit: r.Edit}
-			var errs []pricefile.RowError
-			if r.Skip != "" {
-				errs = []pricefile.RowError{{Line: r.Line, Value: string(r.SKU), Code: CodeNotRestored, Reason: r.Skip,
-					Fix: "Look at the offer's price now; set it by a price file if it is wrong."}}
-			}
-			if !yield(row, errs) {
+			if !yield(r.row()) {
 				return
 			}
 		}
 	}
+}
+
+// row is the restored row, or why it is none.
+func (r Restore) row() (row pricefile.Row, errs []pricefile.RowError) {
+	if r.Skip != "" {
+		errs = []pricefile.RowError{{Line: r.Line, Value: string(r.SKU), Code: CodeNotRestored, Reason: r.Skip,
+			Fix: "Look at the offer's price now; set it by a price file if it is wrong."}}
+	}
+	return pricefile.Row{Line: r.Line, SKU: r.SKU, Marketplace: r.Marketplace, Edit: r.Edit}, errs
 }
 
 func (restores) Layout() pricefile.Layout {

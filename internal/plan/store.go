@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,6 +65,9 @@ type Store struct {
 	GuardsHash func(context.Context, tenant.ID) (string, error)
 	// Offers are what Claim compares small plans with; nil compares none.
 	Offers Lookup
+	// MostMarked is how many rows a file that Marked gives back has at most, 0 for
+	// the package's own figure.
+	MostMarked int64
 }
 
 // plansPK groups all plans of a tenant: they are few, and listed together.
@@ -74,12 +78,13 @@ func itemKey(id string) store.Key { return store.Key{PK: plansPK, SK: id} }
 // Create makes a plan and stores it. Memory does not grow with the rows: files
 // are written as they fill up.
 //
-// Crash points: rows come first and the item last, so that a plan which can be
-// read is whole. Files that were left without an item expire with the bucket;
+// Crash points: rows come first, all of them, and the item last, so that a plan
+// which can be read is whole. Files that were left without an item expire with the bucket;
 // the caller repeats under a new id.
 func (s *Store) Create(ctx context.Context, in Input, offers Lookup) (Stored, error) {
-	h, token, err := build(ctx, in, offers, s.putter(ctx, in.Tenant))
-	if err != nil {
+	files := s.puts(ctx, in.Tenant)
+	h, token, err := build(ctx, in, offers, files.put)
+	if err := cmp.Or(err, files.wait()); err != nil {
 		return Stored{}, err
 	}
 	if err := s.keepContent(ctx, in); err != nil {
@@ -93,16 +98,6 @@ func (s *Store) Create(ctx context.Context, in Input, offers Lookup) (Stored, er
 		return Stored{}, fmt.Errorf("plan: write plan: %w", err)
 	}
 	return Stored{Header: h, Token: token, State: stateOf(h)}, nil
-}
-
-// putter writes the files of plans.
-func (s *Store) putter(ctx context.Context, t tenant.ID) func(name string, body []byte) error {
-	return func(name string, body []byte) error {
-		if err := s.Blobs.Put(ctx, t, store.Files, name, "application/x-ndjson", body); err != nil {
-			return fmt.Errorf("plan: write rows: %w", err)
-		}
-		return nil
-	}
 }
 
 // attrs are those of the item of a plan that was made.

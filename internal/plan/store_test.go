@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,11 +298,11 @@ func TestAlteredPlansAreNotRead(t *testing.T) {
 // failing refuses the n-th write of a blob.
 type failing struct {
 	store.Blobs
-	left int
+	left atomic.Int64
 }
 
 func (f *failing) Put(ctx context.Context, t tenant.ID, b store.Bucket, name, typ string, body []byte) error {
-	if f.left--; f.left < 0 {
+	if f.left.Add(-1) < 0 {
 		return errors.New("bucket broke")
 	}
 	return f.Blobs.Put(ctx, t, b, name, typ, body)
@@ -311,7 +312,9 @@ func TestAPlanThatWasNotWhollyWrittenDoesNotExist(t *testing.T) {
 	t.Parallel()
 	for writes := range 2 {
 		w := newWorld()
-		w.Blobs = &failing{w.blobs, writes}
+		broken := &failing{Blobs: w.blobs}
+		broken.left.Store(int64(writes))
+		w.Blobs = broken
 		k := shop(offerIn(germany, "A", price.Prices{Our: eur(1000)}))
 		if _, err := w.Create(t.Context(), input("sku;preis\nA;9,00\n"), k); err == nil {
 			t.Fatalf("created with %d of 2 files", writes)

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"unicode/utf8"
+	"strings"
 )
 
 // Plans hold a row for every line of a price file, up to millions, and nearly
@@ -26,22 +26,23 @@ func (m Money) AppendDecimal(b []byte) []byte {
 		b = append(b, '-')
 	}
 	exp, _ := m.currency.Exponent()
-	var buf [20]byte // of the digits of an uint64
-	digits := strconv.AppendUint(buf[:0], magnitude(m.minor), 10)
+	return appendScaled(b, magnitude(m.minor), exp)
+}
+
+// appendScaled appends n with its last exp digits, 0 to 4, behind the point.
+func appendScaled(b []byte, n uint64, exp int) []byte {
+	scale := [...]uint64{1, 10, 100, 1_000, 10_000}[exp]
+	b = strconv.AppendUint(b, n/scale, 10)
 	if exp == 0 {
-		return append(b, digits...)
+		return b
 	}
-	cut := len(digits) - exp
-	if cut <= 0 {
-		b = append(b, '0', '.')
-		for range -cut {
-			b = append(b, '0')
-		}
-		return append(b, digits...)
-	}
-	b = append(b, digits[:cut]...)
 	b = append(b, '.')
-	return append(b, digits[cut:]...)
+	for n %= scale; exp > 0; exp-- {
+		scale /= 10
+		b = append(b, '0'+byte(n/scale))
+		n %= scale
+	}
+	return b
 }
 
 // AppendJSON appends the prices as encoding/json writes them. An error means
@@ -134,7 +135,7 @@ func (e *Edit) AppendJSON(b []byte) ([]byte, error) {
 // escape, nearly everything, is copied; the rest is left to that package.
 func AppendJSONString(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0x7f {
+		if !unescaped[s[i]] {
 			quoted, _ := json.Marshal(s) // a string always can be
 			return append(b, quoted...)
 		}
@@ -143,3 +144,11 @@ func AppendJSONString(b []byte, s string) []byte {
 	b = append(b, s...)
 	return append(b, '"')
 }
+
+// unescaped are the bytes that encoding/json writes as they are.
+var unescaped = func() (plain [256]bool) {
+	for c := byte(' '); c < 0x7f; c++ {
+		plain[c] = !strings.ContainsRune(`"\<>&`, rune(c))
+	}
+	return plain
+}()

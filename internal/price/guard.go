@@ -185,15 +185,7 @@ func (c *check) hold(code Code, f Field, message, fix string) {
 
 // touches reports whether the edit sets or clears the field.
 func (c *check) touches(f Field) bool {
-	if c.edit.Set.Has(f) {
-		return true
-	}
-	for _, g := range c.edit.Clear {
-		if g == f {
-			return true
-		}
-	}
-	return false
+	return c.edit.touches(f)
 }
 
 // amount is one price that will hold, with the field it belongs to.
@@ -204,7 +196,7 @@ type amount struct {
 
 // list returns the prices in p, tiers and bounds included, in the order of
 // Fields. A sale that is over binds nothing any more unless the edit set it.
-func (c *check) list(p Prices) []amount {
+func (c *check) list(p *Prices) []amount {
 	out := c.buf[:0]
 	if p.Our != nil {
 		out = append(out, amount{FieldOur, *p.Our})

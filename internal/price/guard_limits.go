@@ -125,7 +125,7 @@ func (c *check) optional() {
 	if o.NeverTouch {
 		c.refuse(CodeNeverTouch, "", "Your guards say that this offer is never touched.", "Leave the row out, or change the guards.")
 	}
-	for _, a := range c.list(c.edit.Set) {
+	for _, a := range c.list(&c.edit.Set) {
 		if a.field != FieldMin && a.field != FieldMax {
 			c.floors(a)
 		}
@@ -177,10 +177,10 @@ func earns(price, cost Money, percent int64) bool {
 
 // move checks one field against its own limits.
 func (c *check) move(l MoveLimit) {
-	if c.edit.Set.EqualField(l.Field, c.offer.Known) {
+	if c.edit.Set.equalField(l.Field, &c.offer.Known) {
 		return
 	}
-	for _, a := range c.list(c.edit.Set) {
+	for _, a := range c.list(&c.edit.Set) {
 		old := c.compared(a.field)
 		if a.field != l.Field || old == nil || old.currency != a.money.currency {
 			continue

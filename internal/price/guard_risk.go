@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"math/big"
 	"math/bits"
-	"strconv"
+	"slices"
 )
 
 // compareMove compares how far next is from old with percent of old: -1 when
@@ -38,9 +38,10 @@ func ChangePercent(old, next Money) string {
 	if old.minor <= 0 || old.currency != next.currency {
 		return ""
 	}
-	sign := ""
+	var buf [32]byte // 20 digits, a sign and a point, and some
+	out := buf[:0]
 	if next.minor < old.minor {
-		sign = "-"
+		out = append(out, '-')
 	}
 	hi, lo := bits.Mul64(distance(old.minor, next.minor), 100*100)
 	lo, carry := bits.Add64(lo, uint64(old.minor)/2, 0)
@@ -48,20 +49,14 @@ func ChangePercent(old, next Money) string {
 	if hi >= uint64(old.minor) { // the quotient needs more than 64 bits
 		n := new(big.Int).SetUint64(hi)
 		n.Lsh(n, 64).Or(n, new(big.Int).SetUint64(lo))
-		return sign + twoDecimals(n.Quo(n, big.NewInt(old.minor)).String())
+		digits := n.Quo(n, big.NewInt(old.minor)).String() // at least 20
+		return string(out) + digits[:len(digits)-2] + "." + digits[len(digits)-2:]
 	}
 	q, _ := bits.Div64(hi, lo, uint64(old.minor))
 	if q == 0 {
-		sign = ""
+		out = buf[:0]
 	}
-	return sign + twoDecimals(strconv.FormatUint(q, 10))
-}
-
-func twoDecimals(digits string) string {
-	for len(digits) < 3 {
-		digits = "0" + digits
-	}
-	return digits[:len(digits)-2] + "." + digits[len(digits)-2:]
+	return string(appendScaled(out, q, 2))
 }
 
 // mostAtRisk is the largest amount that Money can write and read again.
@@ -106,15 +101,15 @@ func MoneyAtRisk(o Offer, e Edit) Money {
 // falls, or unless dropsOnly moves either way, by more than percent of what it is
 // compared with.
 func Moves(o Offer, e Edit, percent int64, dropsOnly bool) bool {
-	c := check{offer: o, edit: e}
-	for _, a := range c.list(e.Set) {
-		old := c.compared(a.field)
-		if a.field == FieldMin || a.field == FieldMax || old == nil || old.currency != a.money.currency || e.Set.EqualField(a.field, o.Known) {
-			continue
-		}
-		if (a.money.minor < old.minor || !dropsOnly) && compareMove(*old, a.money, percent) > 0 {
-			return true
-		}
+	old, set := &o.Known, &e.Set
+	moves := func(f Field, from *Money, to Money) bool {
+		return from != nil && from.currency == to.currency && (to.minor < from.minor || !dropsOnly) &&
+			compareMove(*from, to, percent) > 0 && !set.equalField(f, old)
 	}
-	return false
+	business := cmp.Or(old.B2B, old.Our)
+	if set.Our != nil && moves(FieldOur, old.Our, *set.Our) || set.Sale != nil && moves(FieldSale, old.Our, set.Sale.Price) ||
+		set.B2B != nil && moves(FieldB2B, business, *set.B2B) {
+		return true
+	}
+	return slices.ContainsFunc(set.Tiers, func(t Tier) bool { return moves(FieldTiers, business, t.Price) })
 }

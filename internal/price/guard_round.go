@@ -42,6 +42,13 @@ func (r *Rounding) validate() error {
 	return nil
 }
 
+// Validate returns an error for a rule that no price could follow.
+func (r Rounding) Validate() error { return r.validate() }
+
+// Of returns m with the ending. An amount that is not above zero, or too large
+// for a neighbour to be written, stays as it is.
+func (r Rounding) Of(m Money) Money { return r.round(m) }
+
 // neighbours returns the closest prices with the ending at or below m and at or
 // above it; one that is not above zero, or too large to be written, is m itself.
 func (r Rounding) neighbours(m Money) (down, up Money) {

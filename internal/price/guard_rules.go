@@ -8,7 +8,7 @@ import (
 // amounts checks each price by itself: above zero and in the marketplace's
 // currency.
 func (c *check) amounts() {
-	for _, a := range c.list(c.after) {
+	for _, a := range c.list(&c.after) {
 		switch {
 		case a.money.currency == c.currency:
 		case c.touches(a.field):
@@ -47,7 +47,7 @@ func (c *check) bounds() {
 		c.refuse(CodeBounds, c.blame(FieldMin, FieldMax),
 			fmt.Sprintf("The minimum %s is above the maximum %s.", low, high), "Make the minimum the lower one.")
 	}
-	for _, a := range c.list(c.after) {
+	for _, a := range c.list(&c.after) {
 		if a.field == FieldMin || a.field == FieldMax {
 			continue
 		}
@@ -141,11 +141,11 @@ func (c *check) state() {
 // that the offer did not have, are compared with our old price, because that
 // is what they stand in for.
 func (c *check) moves() {
-	old := c.offer.Known
+	old := &c.offer.Known
 	if old.Our != nil && c.edit.Set.Our != nil {
 		c.ourMove(old.Our, *c.edit.Set.Our)
 	}
-	if c.edit.Set.Sale != nil && !c.edit.Set.EqualField(FieldSale, old) {
+	if c.edit.Set.Sale != nil && !c.edit.Set.equalField(FieldSale, old) {
 		c.drop(FieldSale, old.Our, c.edit.Set.Sale.Price)
 	}
 	business := old.B2B
@@ -155,7 +155,7 @@ func (c *check) moves() {
 	if c.edit.Set.B2B != nil {
 		c.drop(FieldB2B, business, *c.edit.Set.B2B)
 	}
-	if !c.edit.Set.EqualField(FieldTiers, old) {
+	if !c.edit.Set.equalField(FieldTiers, old) {
 		for _, t := range c.edit.Set.Tiers {
 			c.drop(FieldTiers, business, t.Price)
 		}
@@ -195,7 +195,7 @@ func (c *check) drop(f Field, old *Money, next Money) bool {
 func (c *check) wayBack(next Money) bool {
 	was := c.offer.Replaced
 	if was == nil || was.Price != next || c.offer.Known.Our == nil || !below(*c.offer.Known.Our, next) ||
-		c.now.Sub(was.Until) > WayBackFor || was.Until.After(c.now) {
+		!was.Agreed && c.now.Sub(was.Until) > WayBackFor || was.Until.After(c.now) {
 		return false
 	}
 	c.findings = append(c.findings, Finding{CodeWayBack, FieldOur, Allowed,

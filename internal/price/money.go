@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 )
 
@@ -87,20 +86,8 @@ func (m Money) Currency() Currency { return m.currency }
 // Decimal returns the amount in major units with exactly the currency's
 // decimals, e.g. "19.90" for EUR, "1000" for JPY, "1.234" for KWD.
 func (m Money) Decimal() string {
-	exp, _ := m.currency.Exponent()
-	sign, n := "", m.minor
-	if n < 0 {
-		sign = "-"
-	}
-	digits := strconv.FormatUint(magnitude(n), 10)
-	if exp == 0 {
-		return sign + digits
-	}
-	if len(digits) <= exp {
-		digits = strings.Repeat("0", exp+1-len(digits)) + digits
-	}
-	cut := len(digits) - exp
-	return sign + digits[:cut] + "." + digits[cut:]
+	var buf [24]byte // 20 digits, a sign and a point, and some
+	return string(m.AppendDecimal(buf[:0]))
 }
 
 func magnitude(n int64) uint64 {

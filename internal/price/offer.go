@@ -2,6 +2,7 @@ package price
 
 import (
 	"errors"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -168,10 +169,33 @@ func (e Edit) Touched() []Field {
 // touches reports whether the edit sets or clears the field.
 func (e *Edit) touches(f Field) bool { return e.Set.has(f) || slices.Contains(e.Clear, f) }
 
+// fieldSet has a bit for each field, in display order.
+type fieldSet uint8
+
+// touched is the fields that the edit sets or clears. Plans ask for it several
+// times for every row of a file.
+func (e *Edit) touched() fieldSet {
+	p, set := &e.Set, fieldSet(0)
+	for i, has := range [...]bool{p.Our != nil, p.Sale != nil, p.Min != nil, p.Max != nil, p.B2B != nil, len(p.Tiers) > 0} {
+		if has {
+			set |= 1 << i
+		}
+	}
+	for _, f := range e.Clear {
+		if i := slices.Index(order[:], f); i >= 0 {
+			set |= 1 << i
+		}
+	}
+	return set
+}
+
+func (s fieldSet) first() Field   { return order[bits.TrailingZeros8(uint8(s))] }
+func (s fieldSet) rest() fieldSet { return s & (s - 1) }
+
 // any reports whether one of the touched fields is wanted.
 func (e *Edit) any(wanted func(Field) bool) bool {
-	for _, f := range order {
-		if e.touches(f) && wanted(f) {
+	for s := e.touched(); s != 0; s = s.rest() {
+		if f := s.first(); wanted(f) {
 			return true
 		}
 	}
@@ -183,8 +207,8 @@ func (e *Edit) any(wanted func(Field) bool) bool {
 func (e *Edit) list(wanted func(Field) bool) []Field {
 	var found [len(order)]Field
 	n := 0
-	for _, f := range order {
-		if e.touches(f) && wanted(f) {
+	for s := e.touched(); s != 0; s = s.rest() {
+		if f := s.first(); wanted(f) {
 			found[n] = f
 			n++
 		}
@@ -199,10 +223,8 @@ func (e *Edit) list(wanted func(Field) bool) []Field {
 func (e Edit) Apply(old Prices) Prices {
 	out := old
 	out.Tiers = slices.Clone(old.Tiers)
-	for _, f := range order {
-		if e.touches(f) {
-			out.CopyField(f, e.Set)
-		}
+	for s := e.touched(); s != 0; s = s.rest() {
+		out.CopyField(s.first(), e.Set)
 	}
 	return out
 }
@@ -223,10 +245,8 @@ func (e Edit) OnlyChanged(old Prices) Edit {
 // Of returns the fields of old that the edit touches.
 func (e Edit) Of(old Prices) Prices {
 	var out Prices
-	for _, f := range order {
-		if e.touches(f) {
-			out.CopyField(f, old)
-		}
+	for s := e.touched(); s != 0; s = s.rest() {
+		out.CopyField(s.first(), old)
 	}
 	return out
 }
@@ -339,6 +359,9 @@ type Replaced struct {
 	Price Money
 	Until time.Time // when its successor was observed
 	Batch string    // which brought the successor
+	// Agreed: that it would come back was asked for beforehand, so that it is a way
+	// back however long that took.
+	Agreed bool
 }
 
 // WayBackFor is how long after a change its way back is taken for one.

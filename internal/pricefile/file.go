@@ -20,6 +20,9 @@ type Row struct {
 	// SameAs is the line of an earlier row that says exactly the same about
 	// the same offer, 0 for none. Such a row has nothing to add.
 	SameAs int
+	// Linked is how the row came about when it is not in the file, which only who
+	// adds to the rows of a file sets; nil for the file's own rows.
+	Linked *price.Linked
 }
 
 // Product is an ASIN or EAN in the form of Ref and as the file gives it.

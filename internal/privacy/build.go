@@ -103,6 +103,8 @@ func readme(t tenant.ID, e Export, now time.Time) []byte {
 		"                 formula has an apostrophe in front; the .json file of the same",
 		"                 name has every value as it is.",
 		"*.json           the same and more for programs. Prices are decimal text.",
+		"guards.json      your guards, as PUT /guards takes them; costs.csv, as PUT /costs does;",
+		"mappings.json    the columns of each, as PUT /mappings/{fingerprint} takes them.",
 		"ledger.jsonl     everything that happened, one event a line, with what proves it.",
 		"checkpoint.txt   our signed statement about the ledger. Keep it: with it you can",
 		"                 show later that we changed or dropped nothing before it.",

@@ -38,6 +38,9 @@ func (s source) Export(ctx context.Context, t tenant.ID, w *Writer) error { retu
 // is complete; nobody closes them.
 type Writer struct{ archive *archive }
 
+// File writes a whole file, which stands in the archive as it is.
+func (w *Writer) File(name string, content []byte) error { return w.archive.add(name, content) }
+
 // List begins name.json, a JSON array.
 func (w *Writer) List(name string) (*List, error) {
 	f, err := w.archive.create(name + ".json")

@@ -73,11 +73,13 @@ type Buckets struct {
 	Exports string `env:"BUCKET_EXPORTS"`
 	Archive string `env:"BUCKET_ARCHIVE"`
 	History string `env:"BUCKET_HISTORY"`
+	// Downloads keeps tables that sellers take away.
+	Downloads string `env:"BUCKET_DOWNLOADS"`
 }
 
 // Names maps the buckets that were given to their names.
 func (b Buckets) Names() map[store.Bucket]string {
-	return given(map[store.Bucket]string{store.Files: b.Files, store.Exports: b.Exports, store.Archive: b.Archive, store.History: b.History})
+	return given(map[store.Bucket]string{store.Files: b.Files, store.Exports: b.Exports, store.Archive: b.Archive, store.History: b.History, store.Downloads: b.Downloads})
 }
 
 func given[K comparable](m map[K]string) map[K]string {
@@ -94,6 +96,9 @@ type Queues struct {
 	Doorbell string `env:"QUEUE_DOORBELL"`
 	Privacy  string `env:"QUEUE_PRIVACY"`
 	Plans    string `env:"QUEUE_PLANS"`
+	Pulls    string `env:"QUEUE_PULLS"`
+	// Downloads has tables made.
+	Downloads string `env:"QUEUE_DOWNLOADS"`
 }
 
 // Secrets are the names of secrets, never their content, and of the key that

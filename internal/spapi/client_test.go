@@ -104,6 +104,22 @@ func TestAPatchIsSentAsAmazonWantsIt(t *testing.T) {
 	}
 }
 
+// TestAPreviewThatWasTakenForAWriteIsNoAnswer: nobody may believe that nothing
+// happened.
+func TestAPreviewThatWasTakenForAWriteIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("mode") != "VALIDATION_PREVIEW" {
+			t.Errorf("asked for %s", r.RequestURI)
+		}
+		_, _ = io.WriteString(w, `{"sku":"S","status":"ACCEPTED","submissionId":"1"}`)
+	})
+	_, err := c.Preview(t.Context(), account, patchOf("S"))
+	if e := asError(t, err); e.Status != 200 || !e.Reached || amazon.Classify(err) != amazon.Unknown {
+		t.Errorf("%+v", e)
+	}
+}
+
 // Any bytes may be a SKU, and each arrives as one path segment.
 func TestAnySKUArrivesUnchanged(t *testing.T) {
 	t.Parallel()

@@ -25,8 +25,22 @@ func inMarketplace(m price.MarketplaceID) param {
 	return param{"marketplaceIds", []string{string(m)}}
 }
 
+var _ amazon.Previews = (*Client)(nil)
+
 // Patch writes one SKU's prices, in one marketplace or in several.
 func (c *Client) Patch(ctx context.Context, a amazon.Account, p amazon.Patch) (amazon.Submission, error) {
+	return c.patch(ctx, a, p, amazon.Accepted)
+}
+
+// Preview is amazon.Previews.Preview, by the mode VALIDATION_PREVIEW: full
+// validation, and nothing is kept.
+func (c *Client) Preview(ctx context.Context, a amazon.Account, p amazon.Patch) (amazon.Submission, error) {
+	return c.patch(ctx, a, p, amazon.Valid, param{"mode", []string{"VALIDATION_PREVIEW"}})
+}
+
+// patch asks for a patch with more parameters; good is the verdict of one that
+// Amazon does not find invalid.
+func (c *Client) patch(ctx context.Context, a amazon.Account, p amazon.Patch, good amazon.SubmissionStatus, more ...param) (amazon.Submission, error) {
 	body, err := buildPatch(p)
 	if err != nil {
 		return amazon.Submission{}, err
@@ -43,14 +57,15 @@ func (c *Client) Patch(ctx context.Context, a amazon.Account, p amazon.Patch) (a
 	}
 	told, err := c.do(ctx, a, call{
 		op: opPatch, params: []string{a.Seller, string(p.SKU)}, body: body,
-		query: []param{markets, {"includedData", []string{"issues"}}, {"issueLocale", []string{issueLocale}}},
+		query: append([]param{markets, {"includedData", []string{"issues"}}, {"issueLocale", []string{issueLocale}}}, more...),
 	}, &out)
 	if err != nil {
 		return amazon.Submission{Call: told}, err
 	}
-	// An answer about another SKU, or a verdict that a real write cannot have,
-	// proves nothing about ours: it is read back before anything is sent again.
-	if out.SKU != string(p.SKU) || (out.Status != amazon.Accepted && out.Status != amazon.Invalid) {
+	// An answer about another SKU, or a verdict that was not asked for (a write is not
+	// valid, a preview not accepted), proves nothing about ours: it is read back before
+	// anything is sent again.
+	if out.SKU != string(p.SKU) || (out.Status != good && out.Status != amazon.Invalid) {
 		return amazon.Submission{Call: told}, mismatch(opPatch, told, fmt.Errorf("answer is about SKU %q, status %q", out.SKU, out.Status))
 	}
 	return amazon.Submission{ID: out.SubmissionID, Status: out.Status, Issues: issues(out.Issues, ""), Call: told}, nil

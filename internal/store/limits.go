@@ -138,7 +138,7 @@ func checkBucket(t tenant.ID, b Bucket) error {
 		return fmt.Errorf("%w: %w", ErrInvalid, tenant.ErrInvalid)
 	}
 	switch b {
-	case Files, Exports, Archive, History:
+	case Files, Exports, Archive, History, Downloads:
 		return nil
 	}
 	return invalid("unknown bucket %q", string(b))

@@ -328,6 +328,8 @@ const (
 	Exports Bucket = "exports" // GDPR exports; expire after hours
 	Archive Bucket = "archive" // ledger archive under Object Lock
 	History Bucket = "history" // price history, derived from the ledger; expires after 13 months
+	// Downloads holds tables that were asked for; they expire after hours.
+	Downloads Bucket = "downloads"
 )
 
 // Queue sends messages. Receiving is the Lambda event source's business.

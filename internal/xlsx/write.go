@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxShown is Excel's limit of characters in a cell.
-const maxShown = 32_767
+// MaxText is Excel's limit of characters in a cell.
+const MaxText = 32_767
 
 // Writer writes a workbook of one sheet as a stream: memory is one row. Its
 // first row is the header, which stays in sight when the sheet is scrolled.
@@ -114,8 +114,8 @@ func (w *Writer) Write(cells []Cell) error {
 		if b, ok = appendValue(b, c); ok {
 			continue
 		}
-		if len(c.Text) > maxShown && utf8.RuneCount(c.Text) > maxShown {
-			return fmt.Errorf("xlsx: row %d, column %d: more than %d characters", w.row, c.Column+1, maxShown)
+		if len(c.Text) > MaxText && utf8.RuneCount(c.Text) > MaxText {
+			return fmt.Errorf("xlsx: row %d, column %d: more than %d characters", w.row, c.Column+1, MaxText)
 		}
 		b = append(strconv.AppendInt(append(b, `" s="`...), styleText, 10), `" t="inlineStr"><is><t xml:space="preserve">`...)
 		b = append(appendEscaped(b, c.Text), "</t></is></c>"...)

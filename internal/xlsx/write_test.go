@@ -103,7 +103,7 @@ func TestWhatAWorkbookCannotHoldIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Write([]Cell{cell(0, Text, strings.Repeat("ä", maxShown+1))}); err == nil {
+	if err := w.Write([]Cell{cell(0, Text, strings.Repeat("ä", MaxText+1))}); err == nil {
 		t.Error("a long text passed")
 	}
 	if err := w.Write([]Cell{cell(1, Text, "b"), cell(0, Text, "a")}); err == nil {

@@ -23,7 +23,10 @@ var ours = map[string]string{
 	"PriceManager/PricesUnconfirmed":  "PriceSync",
 	"PriceManager/FeedsEscaped":       "PriceSync",
 	"PriceManager/BatchesPaused":      "PriceSync",
+	"PriceManager/RevertsIncomplete":  "PriceSync",
+	"PriceManager/PullsPaused":        "PricePull",
 	"PriceManager/CredentialsRefused": "PriceSync",
+	"PriceManager/GuardsChanged":      "PriceUpload",
 	"PriceManager/ClientSecretEnding": "AmazonEvents",
 }
 

@@ -146,11 +146,13 @@ func TestWhoMayDoWhatMattersMost(t *testing.T) {
 		{"no ledger entry is deleted", "dynamodb:DeleteItem", on("LedgerTable"), nil},
 		{"no archived object is deleted", "s3:DeleteObject", on("ArchiveBucket"), nil},
 		{"data keys are made by audit-stream alone", "dynamodb:PutItem", on("KeysTable"), []string{"audit-stream"}},
-		{"data keys are read where sealed fields are", "dynamodb:GetItem", on("KeysTable"), []string{"audit-stream", "gdpr-export", "price-upload"}},
+		{"data keys are read where sealed fields are", "dynamodb:GetItem", on("KeysTable"), []string{"audit-stream", "gdpr-export", "price-export", "price-plan", "price-upload"}},
 		{"the ledger is signed where checkpoints are made", "secretsmanager:GetSecretValue", on("LedgerSignerSecret"), []string{"gdpr-export", "scheduler"}},
 		{"price history is written by audit-stream alone", "s3:PutObject", on("HistoryBucket"), []string{"audit-stream"}},
-		{"price history is read where it is told", "s3:GetObject", on("HistoryBucket"), []string{"audit-stream", "price-upload"}},
+		{"price history is read where it is told", "s3:GetObject", on("HistoryBucket"), []string{"audit-stream", "price-export", "price-plan", "price-upload"}},
 		{"exports are read by gdpr-export alone", "s3:GetObject", on("ExportsBucket"), []string{"gdpr-export"}},
+		{"tables to take away are made by price-export alone", "s3:PutObject", on("DownloadsBucket"), []string{"price-export"}},
+		{"tables to take away are handed out by the API alone", "s3:GetObject", on("DownloadsBucket"), []string{"price-upload"}},
 		{"API keys are checked by the functions of the API", "secretsmanager:GetSecretValue", on("PepperSecret"), []string{"gdpr-export", "oauth", "price-upload"}},
 	} {
 		if got := may(t, c.action, c.on); !slices.Equal(got, c.want) {
@@ -185,7 +187,7 @@ func TestEnvironmentAndRoleAgree(t *testing.T) {
 				if !slices.ContainsFunc(statements(t, role), func(s statement) bool { return slices.ContainsFunc(s.resources, within("token-broker")) }) {
 					t.Errorf("%s is told about token-broker and may not call it", f.id)
 				}
-			case "QUEUE_DOORBELL", "QUEUE_PRIVACY", "QUEUE_PLANS":
+			case "QUEUE_DOORBELL", "QUEUE_PRIVACY", "QUEUE_PLANS", "QUEUE_DOWNLOADS", "QUEUE_PULLS":
 				if !slices.Contains(may(t, "sqs:SendMessage", on(id)), function(f)) {
 					t.Errorf("%s is told about %s and may not send to it", f.id, id)
 				}

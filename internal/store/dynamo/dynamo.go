@@ -65,7 +65,8 @@ type Option func(*DB)
 // WithClock replaces the machine's clock, which waits between attempts.
 func WithClock(c clock.Clock) Option { return func(db *DB) { db.clock = c } }
 
-// WithRandom replaces crypto/rand as the source of jitter.
+// WithRandom replaces crypto/rand as the source of jitter. Like that it
+// must be safe for concurrent use.
 func WithRandom(r io.Reader) Option { return func(db *DB) { db.random = r } }
 
 // CountUnits asks DynamoDB with every call what it cost; see Units.
@@ -99,60 +100,6 @@ func (db *DB) Get(ctx context.Context, t tenant.ID, table store.Table, key store
 		return store.Item{}, store.ErrNotFound
 	}
 	return decode(t, out.Item)
-}
-
-// maxBatchGet is how many keys DynamoDB takes in one BatchGetItem.
-const maxBatchGet = 100
-
-// BatchGet returns the items that exist, each once.
-func (db *DB) BatchGet(ctx context.Context, t tenant.ID, table store.Table, keys []store.Key) ([]store.Item, error) {
-	name, err := db.name(table, store.CheckKeys(t, table, keys...))
-	if err != nil {
-		return nil, err
-	}
-	wanted := make([]map[string]types.AttributeValue, 0, len(keys))
-	seen := make(map[store.Key]bool, len(keys))
-	for _, k := range keys {
-		if !seen[k] { // DynamoDB refuses a request that names a key twice
-			seen[k] = true
-			wanted = append(wanted, encodeKey(t, k))
-		}
-	}
-	items := make([]store.Item, 0, len(wanted))
-	for attempt := 0; len(wanted) > 0; {
-		chunk := wanted[:min(maxBatchGet, len(wanted))]
-		out, err := db.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-			RequestItems: map[string]types.KeysAndAttributes{
-				*name: {Keys: chunk, ConsistentRead: aws.Bool(true)},
-			},
-			ReturnConsumedCapacity: db.units.wanted(),
-		})
-		if err != nil {
-			return nil, failure(err)
-		}
-		for i := range out.ConsumedCapacity {
-			db.units.read(table, &out.ConsumedCapacity[i])
-		}
-		for _, raw := range out.Responses[*name] {
-			it, err := decode(t, raw)
-			if err != nil {
-				return nil, err
-			}
-			items = append(items, it)
-		}
-		// An answer stops at 16 MB, or earlier under load. Only one that brings
-		// nothing at all counts as an attempt that failed.
-		left := out.UnprocessedKeys[*name].Keys
-		wanted = append(wanted[len(chunk):], left...)
-		if len(left) < len(chunk) {
-			attempt = 0
-			continue
-		}
-		if err := db.pause(ctx, &attempt); err != nil {
-			return nil, err
-		}
-	}
-	return items, nil
 }
 
 // Query reads items of one PK.

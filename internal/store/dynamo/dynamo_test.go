@@ -1,10 +1,10 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,18 +40,19 @@ type script struct {
 	batch    func(n int, keys []map[string]types.AttributeValue) *dynamodb.BatchGetItemOutput
 	put      func(n int) error
 	transact func(n int) error
-	calls    int
-	stale    int // reads that were not strongly consistent
+
+	mu    sync.Mutex // of the counters: a batch makes several calls at a time
+	calls int
+	stale int // reads that were not strongly consistent
 }
 
 func (s *script) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
-	s.count(in.ConsistentRead)
-	return s.get(s.calls)
+	return s.get(s.count(in.ConsistentRead))
 }
 
 func (s *script) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
-	s.count(in.RequestItems[offers].ConsistentRead)
-	return s.batch(s.calls, in.RequestItems[offers].Keys), nil
+	n := s.count(in.RequestItems[offers].ConsistentRead)
+	return s.batch(n, in.RequestItems[offers].Keys), nil
 }
 
 func (s *script) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
@@ -59,11 +60,14 @@ func (s *script) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dy
 	return &dynamodb.QueryOutput{}, nil
 }
 
-func (s *script) count(consistent *bool) {
+func (s *script) count(consistent *bool) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.calls++
 	if !aws.ToBool(consistent) {
 		s.stale++
 	}
+	return s.calls
 }
 
 func (s *script) PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
@@ -81,8 +85,17 @@ func (s *script) TransactWriteItems(context.Context, *dynamodb.TransactWriteItem
 func open(s *script) (*dynamo.DB, *clock.Manual) {
 	clk := clock.NewManual(epoch)
 	clk.AutoAdvance = true
-	longest := bytes.NewReader(bytes.Repeat([]byte{255}, 1000))
-	return dynamo.New(s, names, dynamo.WithClock(clk), dynamo.WithRandom(longest)), clk
+	return dynamo.New(s, names, dynamo.WithClock(clk), dynamo.WithRandom(longest{})), clk
+}
+
+// longest is the jitter that is always the whole wait.
+type longest struct{}
+
+func (longest) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 255
+	}
+	return len(p), nil
 }
 
 func write(sk string) store.Write {
@@ -192,52 +205,6 @@ func TestErrorsGetTheWordsOfTheStore(t *testing.T) {
 		if s.calls != 3 {
 			t.Errorf("%s: %d calls, want one each", what, s.calls)
 		}
-	}
-}
-
-func TestABatchGoesOnUntilEverythingIsRead(t *testing.T) {
-	t.Parallel()
-	var keys []store.Key
-	for i := range 250 {
-		keys = append(keys, store.Key{PK: "p", SK: fmt.Sprint(i)})
-	}
-	// Every answer leaves half of the keys, and every third one all of them.
-	s := &script{batch: func(n int, asked []map[string]types.AttributeValue) *dynamodb.BatchGetItemOutput {
-		if len(asked) > 100 {
-			t.Errorf("asked for %d keys at once", len(asked))
-		}
-		served := (len(asked) + 1) / 2
-		if n%3 == 0 {
-			served = 0
-		}
-		out := &dynamodb.BatchGetItemOutput{Responses: map[string][]map[string]types.AttributeValue{offers: asked[:served]}}
-		if served < len(asked) {
-			out.UnprocessedKeys = map[string]types.KeysAndAttributes{offers: {Keys: asked[served:]}}
-		}
-		return out
-	}}
-	db, _ := open(s)
-	items, err := db.BatchGet(t.Context(), seller, store.Offers, keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[store.Key]bool{}
-	for _, it := range items {
-		seen[it.Key] = true
-	}
-	if len(items) != len(keys) || len(seen) != len(keys) {
-		t.Errorf("read %d items, %d of them different, want %d", len(items), len(seen), len(keys))
-	}
-}
-
-func TestABatchThatGetsNothingIsThrottled(t *testing.T) {
-	t.Parallel()
-	s := &script{batch: func(_ int, asked []map[string]types.AttributeValue) *dynamodb.BatchGetItemOutput {
-		return &dynamodb.BatchGetItemOutput{UnprocessedKeys: map[string]types.KeysAndAttributes{offers: {Keys: asked}}}
-	}}
-	db, _ := open(s)
-	if _, err := db.BatchGet(t.Context(), seller, store.Offers, []store.Key{k}); !errors.Is(err, store.ErrThrottled) || s.calls != 5 {
-		t.Errorf("error is %v after %d calls, want ErrThrottled after 5", err, s.calls)
 	}
 }
 

@@ -39,7 +39,10 @@ type blob struct {
 	body        []byte
 }
 
-var _ store.Blobs = (*Blobs)(nil)
+var (
+	_ store.Blobs = (*Blobs)(nil)
+	_ store.Large = (*Blobs)(nil)
+)
 
 // NewBlobs returns an empty Blobs. The clock decides when links expire.
 func NewBlobs(clk clock.Clock) *Blobs {
@@ -55,6 +58,15 @@ func (b *Blobs) Put(ctx context.Context, t tenant.ID, bucket store.Bucket, name,
 	defer b.mu.Unlock()
 	b.blob[blobKey{bucket, t, name}] = blob{contentType, append([]byte{}, body...)}
 	return nil
+}
+
+// PutFrom stores the object, from where body stands.
+func (b *Blobs) PutFrom(ctx context.Context, t tenant.ID, bucket store.Bucket, name, contentType string, body io.ReadSeeker) error {
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return fmt.Errorf("memory: %w", err)
+	}
+	return b.Put(ctx, t, bucket, name, contentType, content)
 }
 
 // Get returns the object, or store.ErrNotFound.

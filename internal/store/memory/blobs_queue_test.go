@@ -17,6 +17,7 @@ func TestMemoryKeepsThePromisesOfBlobs(t *testing.T) {
 	blobs := memory.NewBlobs(clock.NewManual(epoch))
 	storetest.Blobs(t, blobs, blobs.Follow)
 	storetest.Uploads(t, blobs, blobs.Submit)
+	storetest.Large(t, blobs)
 }
 
 func TestALinkDiesOnTime(t *testing.T) {

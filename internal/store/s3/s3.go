@@ -61,7 +61,10 @@ type Blobs struct {
 	names  map[store.Bucket]string
 }
 
-var _ store.Blobs = (*Blobs)(nil)
+var (
+	_ store.Blobs = (*Blobs)(nil)
+	_ store.Large = (*Blobs)(nil)
+)
 
 // New returns Blobs over the buckets with the given physical names. A bucket
 // without a name is not usable: a function names those it may touch. signer is
@@ -85,11 +88,17 @@ func (b *Blobs) place(malformed error, t tenant.ID, bucket store.Bucket, name st
 
 // Put stores the object.
 func (b *Blobs) Put(ctx context.Context, t tenant.ID, bucket store.Bucket, name, contentType string, body []byte) error {
+	return b.PutFrom(ctx, t, bucket, name, contentType, bytes.NewReader(body))
+}
+
+// PutFrom stores the object. What it reads from is read anew when a request has to
+// be repeated.
+func (b *Blobs) PutFrom(ctx context.Context, t tenant.ID, bucket store.Bucket, name, contentType string, body io.ReadSeeker) error {
 	physical, key, err := b.place(store.CheckName(t, bucket, name), t, bucket, name)
 	if err != nil {
 		return err
 	}
-	in := &s3.PutObjectInput{Bucket: physical, Key: key, Body: bytes.NewReader(body)}
+	in := &s3.PutObjectInput{Bucket: physical, Key: key, Body: body}
 	if contentType != "" {
 		in.ContentType = &contentType
 	}

@@ -92,6 +92,7 @@ type (
 	}
 	planDoc struct {
 		ID      string `json:"id"`
+		State   string `json:"state"`
 		Token   string `json:"token"`
 		Summary struct {
 			Rows, Planned, Held, Refused, Unchanged int

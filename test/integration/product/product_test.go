@@ -57,10 +57,17 @@ func TestProduct(t *testing.T) {
 func undisturbed(t *testing.T, r *rig) {
 	// First: the schedule takes its minute while the others run.
 	lost := r.loseDoorbell(t)
+	fed := r.feed(t)
+	short := r.endsSoon(t)
 	t.Run("TheMainJobEndsWithBooksThatBalance", func(t *testing.T) { mainJob(t, r) })
 	t.Run("APriceThatAmazonDropsFailsTheDemoAndIsNamed", func(t *testing.T) { droppedPrice(t, r) })
 	t.Run("AFileOfBadRowsChangesNothingAtAmazon", func(t *testing.T) { badRows(t, r) })
+	t.Run("AnUploadedFileIsPlannedInSeveralRunsAndSent", func(t *testing.T) { uploadedFile(t, r) })
 	t.Run("ACorrectionTakesThePlaceOfAPriceUnderWay", func(t *testing.T) { correctedPrice(t, r) })
+	t.Run("ASaleInAnUploadIsJudgedByThePastPrices", func(t *testing.T) { uploadedSale(t, r) })
+	t.Run("AFileIsFetchedOnItsScheduleAndItsPlanWaits", func(t *testing.T) { fed.isFetched(t) })
+	t.Run("TablesAreTakenAwayAndChangeNothingWhenTheyComeBack", func(t *testing.T) { takenAway(t, r) })
+	t.Run("ABatchEndsByItselfAtItsTime", func(t *testing.T) { short.isTakenBack(t) })
 	t.Run("TheScheduleFindsWorkWhoseDoorbellWasLost", func(t *testing.T) { lost.isFound(t) })
 	r.amazon.isPleased(t)
 }

@@ -35,6 +35,7 @@ func TestS3OnTheLocalAWSKeepsThePromisesOfBlobs(t *testing.T) {
 	blobs := s3.New(smallPages{client}, awss3.NewPresignClient(client), names)
 	storetest.Blobs(t, blobs, follow)
 	storetest.Uploads(t, blobs, submit)
+	storetest.Large(t, blobs)
 }
 
 // submit sends a form as a browser does.

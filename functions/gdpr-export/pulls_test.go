@@ -1,0 +1,36 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"pricemanager/internal/fetch"
+	"pricemanager/internal/pull"
+	"pricemanager/internal/tenant"
+)
+
+func TestSourcesOfPriceFilesAreInTheExportOfTheirTenant(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	pulls := &pull.Store{DB: w.db, Clock: w.app.Clock, Check: (&fetch.Client{}).Check}
+	urls := map[tenant.ID]string{tenantA: "https://a.example.com/a.csv?key=1", tenantB: "https://b.example.com/b.csv?key=2"}
+	for id, url := range urls {
+		if _, err := pulls.Create(ctx, id, "key:k", pull.Source{URL: url, Schedule: pull.Schedule{EveryMinutes: 60}}, rand.Reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, other := range map[tenant.ID]tenant.ID{tenantA: tenantB, tenantB: tenantA} {
+		files := w.exported(t, id)
+		for name, content := range files {
+			if strings.Contains(content, urls[other]) {
+				t.Errorf("export of %s: %s shows %s", id, name, urls[other])
+			}
+		}
+		var rows []pullRow
+		if err := json.Unmarshal([]byte(files["pulls.json"]), &rows); err != nil || len(rows) != 1 || rows[0].URL != urls[id] || rows[0].Schedule.EveryMinutes != 60 || rows[0].ChangedBy != "key:k" {
+			t.Errorf("export of %s: %s, %v", id, files["pulls.json"], err)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"pricemanager/internal/fault"
+	"pricemanager/internal/identity"
+	"pricemanager/internal/plan"
+	"pricemanager/internal/pull"
+	"pricemanager/internal/web"
+)
+
+// pullDoc is a source of price files or rates as the API shows it.
+type pullDoc struct {
+	ID string `json:"id"`
+	pull.Source
+	State     pull.State `json:"state"`
+	ChangedBy string     `json:"changedBy"`
+	ChangedAt time.Time  `json:"changedAt"`
+	NextAt    *time.Time `json:"nextAt,omitempty"` // only of an active one
+	// What became of it so far.
+	CheckedAt *time.Time    `json:"checkedAt,omitempty"`
+	FetchedAt *time.Time    `json:"fetchedAt,omitempty"`
+	SHA256    string        `json:"sha256,omitempty"`
+	Bytes     int64         `json:"bytes,omitempty"`
+	LastPlan  string        `json:"lastPlan,omitempty"`
+	Failures  int64         `json:"failures"` // in a row
+	Problem   *plan.Problem `json:"problem,omitempty"`
+}
+
+func showPull(p pull.Pull) pullDoc {
+	d := pullDoc{ID: p.ID, Source: p.Source, State: p.State, ChangedBy: p.ChangedBy, ChangedAt: p.ChangedAt, CheckedAt: given(p.Checked), FetchedAt: given(p.Fetched),
+		SHA256: p.SHA256, Bytes: p.Size, LastPlan: p.LastPlan, Failures: p.Failures, Problem: p.Problem}
+	if p.State == pull.Active {
+		d.NextAt = given(p.Next)
+	}
+	return d
+}
+
+func answerPull(status int, p pull.Pull) (*web.Response, error) {
+	res, err := web.JSON(status, showPull(p))
+	if err != nil {
+		return nil, err
+	}
+	return res.With("ETag", etag(strconv.FormatInt(p.Revision, 10))), nil
+}
+
+// revision is the one that If-Match names.
+func revision(r *web.Request) (int64, error) {
+	text, err := seen(r)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fault.New(fault.Conflict, "pull-changed", "If-Match is not an ETag of this source. Read it again, and decide anew.").Because(err)
+	}
+	return n, nil
+}
+
+func (h *handler) listPulls(ctx context.Context, r *web.Request) (*web.Response, error) {
+	all, err := h.pulls.List(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]pullDoc, len(all))
+	for i, p := range all {
+		items[i] = showPull(p)
+	}
+	return web.JSON(http.StatusOK, map[string]any{"items": items})
+}
+
+// maySet lets sources of rates be set and deleted only by who may set the rates
+// themselves; the routes ask for less.
+func maySet(r *web.Request, kinds ...pull.Kind) error {
+	if slices.Contains(kinds, pull.Rates) && !r.Principal.May(identity.GuardsWrite) {
+		return fault.New(fault.Forbidden, "scope", "For a source of rates this API key lacks the scope %s.", identity.GuardsWrite)
+	}
+	return nil
+}
+
+// pullSet tells of a source of rates like of the rates themselves: prices follow.
+func (h *handler) pullSet(ctx context.Context, r *web.Request, p pull.Pull, from string) {
+	if p.Kind == pull.Rates {
+		h.guardsChanged(ctx, r, "source of rates", from, p.ID+"/"+strconv.FormatInt(p.Revision, 10))
+	}
+}
+
+func (h *handler) createPull(ctx context.Context, r *web.Request) (*web.Response, error) {
+	var in pull.Source
+	if err := r.JSON(&in); err != nil {
+		return nil, err
+	}
+	if err := maySet(r, in.Kind); err != nil {
+		return nil, err
+	}
+	p, err := h.pulls.Create(ctx, r.Tenant, r.Principal.Actor, in, h.random)
+	if err != nil {
+		return nil, err
+	}
+	h.pullSet(ctx, r, p, "")
+	res, err := answerPull(http.StatusCreated, p)
+	if err != nil {
+		return nil, err
+	}
+	return res.With("Location", "/pulls/"+p.ID), nil
+}
+
+func (h *handler) getPull(ctx context.Context, r *web.Request) (*web.Response, error) {
+	p, err := h.pulls.Get(ctx, r.Tenant, r.Params["id"])
+	if err != nil {
+		return nil, err
+	}
+	return answerPull(http.StatusOK, p)
+}
+
+// putPull replaces a source whole, and has a paused one go on.
+func (h *handler) putPull(ctx context.Context, r *web.Request) (*web.Response, error) {
+	was, err := revision(r)
+	if err != nil {
+		return nil, err
+	}
+	var in pull.Source
+	if err := r.JSON(&in); err != nil {
+		return nil, err
+	}
+	old, err := h.pulls.Get(ctx, r.Tenant, r.Params["id"])
+	if err != nil {
+		return nil, err
+	}
+	if err := maySet(r, in.Kind, old.Kind); err != nil {
+		return nil, err
+	}
+	p, err := h.pulls.Change(ctx, r.Tenant, r.Params["id"], r.Principal.Actor, in, was)
+	if err != nil {
+		return nil, err
+	}
+	h.pullSet(ctx, r, p, old.ID+"/"+strconv.FormatInt(was, 10))
+	return answerPull(http.StatusOK, p)
+}
+
+func (h *handler) deletePull(ctx context.Context, r *web.Request) (*web.Response, error) {
+	was, err := revision(r)
+	if err != nil {
+		return nil, err
+	}
+	old, err := h.pulls.Get(ctx, r.Tenant, r.Params["id"])
+	if err != nil {
+		return nil, err
+	}
+	if err := maySet(r, old.Kind); err != nil {
+		return nil, err
+	}
+	if err := h.pulls.Delete(ctx, r.Tenant, r.Params["id"], r.Principal.Actor, was); err != nil {
+		return nil, err
+	}
+	return web.JSON(http.StatusOK, map[string]any{"id": r.Params["id"], "deleted": true})
+}
+
+// runPull has a source fetched with the next sweep, within a minute.
+func (h *handler) runPull(ctx context.Context, r *web.Request) (*web.Response, error) {
+	p, err := h.pulls.RunNow(ctx, r.Tenant, r.Params["id"])
+	if err != nil {
+		return nil, err
+	}
+	return answerPull(http.StatusAccepted, p)
+}
