@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"pricemanager/internal/download"
@@ -12,7 +11,6 @@ import (
 	"pricemanager/internal/plan"
 	"pricemanager/internal/pricefile"
 	"pricemanager/internal/runtime"
-	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/store"
 )
@@ -57,35 +55,13 @@ func newHandler(d deps) *handler {
 }
 
 // message makes a download, or a part of one.
-//
-// Crash points: the files that were noted stay. A run that dies before it has sent
-// for the next is repeated by its own message.
 func (h *handler) message(ctx context.Context, m runtime.Message) error {
 	job, err := download.ParseJob(m.Body)
 	if err != nil {
 		return errors.Join(runtime.ErrMalformed, err)
 	}
-	start := h.app.Clock.Now()
-	deadline, ok := ctx.Deadline()
-	if !ok { // Lambda gives one
-		deadline = start.Add(busyFor)
-	}
-	done, err := h.maker.Run(ctx, job.Tenant, job.Download, deadline)
-	h.app.Log.InfoContext(ctx, "download worked on", "download", job.Download, "done", done, "took", h.app.Clock.Now().Sub(start))
-	switch {
-	case errors.Is(err, download.ErrBusy):
-		// This message may be a second delivery of the one that is being worked on; it
-		// comes again when that must have ended.
-		return h.maker.Ring(ctx, job, busyFor)
-	case err != nil:
-		return fmt.Errorf("price-export: %s: %w", job.Download, err)
-	case !done:
-		h.app.Metrics.Emit(nil, metrics.Count("DownloadsHandedOn", 1))
-		return h.maker.Ring(ctx, job, 0)
-	}
-	h.app.Metrics.Emit(nil, metrics.Count("DownloadsMade", 1), metrics.Millis("DownloadTime", h.app.Clock.Now().Sub(start)))
-	return nil
+	return h.app.Work(ctx, runtime.Job{What: "download", ID: job.Download, Busy: download.ErrBusy,
+		Run:  func(deadline time.Time) (bool, error) { return h.maker.Run(ctx, job.Tenant, job.Download, deadline) },
+		Ring: func(delay time.Duration) error { return h.maker.Ring(ctx, job, delay) },
+	})
 }
-
-// busyFor is how long a lease holds at most: as long as a run.
-const busyFor = 5 * time.Minute

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"pricemanager/internal/apply"
@@ -12,7 +11,6 @@ import (
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/runtime"
-	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/store"
 )
@@ -53,35 +51,13 @@ func newHandler(d deps) *handler {
 }
 
 // message makes a plan, or a part of one.
-//
-// Crash points: what was saved stays saved. A run that dies before it has sent
-// for the next is repeated by its own message.
 func (h *handler) message(ctx context.Context, m runtime.Message) error {
 	job, err := plan.ParseJob(m.Body)
 	if err != nil {
 		return errors.Join(runtime.ErrMalformed, err)
 	}
-	start := h.app.Clock.Now()
-	deadline, ok := ctx.Deadline()
-	if !ok { // Lambda gives one
-		deadline = start.Add(busyFor)
-	}
-	done, err := h.maker.Run(ctx, job.Tenant, job.Plan, deadline)
-	h.app.Log.InfoContext(ctx, "plan worked on", "plan", job.Plan, "done", done, "took", h.app.Clock.Now().Sub(start))
-	switch {
-	case errors.Is(err, plan.ErrBusy):
-		// This message may be a second delivery of the one that is being worked on; it
-		// comes again when that must have ended.
-		return h.bell.Ring(ctx, job, busyFor)
-	case err != nil:
-		return fmt.Errorf("price-plan: %s: %w", job.Plan, err)
-	case !done:
-		h.app.Metrics.Emit(nil, metrics.Count("PlansHandedOn", 1))
-		return h.bell.Ring(ctx, job, 0)
-	}
-	h.app.Metrics.Emit(nil, metrics.Count("PlansMade", 1), metrics.Millis("PlanTime", h.app.Clock.Now().Sub(start)))
-	return nil
+	return h.app.Work(ctx, runtime.Job{What: "plan", ID: job.Plan, Busy: plan.ErrBusy,
+		Run:  func(deadline time.Time) (bool, error) { return h.maker.Run(ctx, job.Tenant, job.Plan, deadline) },
+		Ring: func(delay time.Duration) error { return h.bell.Ring(ctx, job, delay) },
+	})
 }
-
-// busyFor is how long a lease holds at most: as long as a run.
-const busyFor = 5 * time.Minute

@@ -8,13 +8,14 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"pricemanager/internal/plan"
+	"pricemanager/internal/runtime"
 	"pricemanager/test/replay"
 )
 
 // deliver hands what is in the queue to the function and reports how much that was.
 func (w *world) deliver(t *testing.T) int {
 	t.Helper()
-	sent := w.queue.Receive(10, busyFor)
+	sent := w.queue.Receive(10, runtime.RunFor)
 	var ev events.SQSEvent
 	for _, m := range sent {
 		ev.Records = append(ev.Records, events.SQSMessage{MessageId: m.ID, Body: string(m.Body), EventSource: "aws:sqs"})

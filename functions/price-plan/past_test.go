@@ -12,6 +12,7 @@ import (
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
+	"pricemanager/internal/runtime"
 	"pricemanager/internal/tenant"
 )
 
@@ -67,7 +68,7 @@ func TestASaleInAnUploadIsJudgedByThePastPrices(t *testing.T) {
 	const id = "plan_zzzzzzzzzzzzzzzzzzzzzzzzzz"
 	days := ";" + now.AddDate(0, 0, 2).Format(time.DateOnly) + ";" + now.AddDate(0, 0, 9).Format(time.DateOnly) + "\n"
 	w.begin(t, id, "sku;sale price;sale start;sale end\nKNOWN;18,50"+days+"LOWER;18,50"+days+"SHORT;18,50"+days)
-	if done, err := w.maker.Run(t.Context(), seller, id, w.clock.Now().Add(busyFor)); err != nil || !done {
+	if done, err := w.maker.Run(t.Context(), seller, id, w.clock.Now().Add(runtime.RunFor)); err != nil || !done {
 		t.Fatal(done, err)
 	}
 	page, err := w.plans.Rows(t.Context(), seller, id, "", 10, "")
