@@ -96,9 +96,12 @@ func (p *Process) Err() error {
 	}
 }
 
+// ErrKilled says that a child had to be killed.
+var ErrKilled = errors.New("did not end")
+
 // Close asks the child to end (SIGTERM), gives it the grace time to save its
-// state, and then ends whatever is left of its group. It may be called more
-// than once.
+// state, and then ends whatever is left of its group: that is ErrKilled. It may be
+// called more than once.
 func (p *Process) Close(grace time.Duration) error {
 	var err error
 	p.closing.Do(func() { err = p.end(grace) })
@@ -115,7 +118,7 @@ func (p *Process) end(grace time.Duration) error {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		late = fmt.Errorf("leash: process %d did not end within %s and was killed", p.PID(), grace)
+		late = fmt.Errorf("leash: process %d %w within %s and was killed", p.PID(), ErrKilled, grace)
 	}
 	// The watcher is still in the group, so the group id cannot have been given
 	// to anyone else, however long ago the child ended.

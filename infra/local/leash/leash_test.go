@@ -58,7 +58,7 @@ func TestAChildThatIgnoresTheRequestIsKilledAndReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	pids := readPIDs(t, r)
-	if err := p.Close(50 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "was killed") {
+	if err := p.Close(50 * time.Millisecond); !errors.Is(err, leash.ErrKilled) {
 		t.Errorf("Close = %v, want a report that it was killed", err)
 	}
 	waitGone(t, pids)

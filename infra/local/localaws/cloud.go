@@ -30,11 +30,14 @@ const Region = "eu-central-1"
 
 // Times of the cloud's own life. A start takes 0.3 s on an idle machine; the
 // bound is for one that is busy with something else. Saving the state of a
-// desk-sized stack takes well under a second.
+// desk-sized stack takes well under a second. One that keeps nothing has nothing to
+// lose: with gigabytes in memory it would take longer than a minute to end.
 const (
 	startWithin = 60 * time.Second
 	pollEvery   = 10 * time.Millisecond
 	saveWithin  = 20 * time.Second
+
+	forgetWithin = 2 * time.Second
 )
 
 // Options of Start. The zero value is an empty cloud on a free port that
@@ -69,6 +72,7 @@ type Cloud struct {
 	port     int
 	process  *leash.Process
 	scratch  string
+	forgets  bool // keeps no state
 
 	closing sync.Once
 	closed  error
@@ -109,7 +113,7 @@ func start(ctx context.Context, python string, o Options) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cloud{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port), port: port, scratch: scratch}
+	c := &Cloud{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port), port: port, scratch: scratch, forgets: o.StateDir == ""}
 	// Asked back from the health page: proves that the answer comes from the
 	// process started here and not from a stranger on the same port.
 	mark := rand.Text()
@@ -227,10 +231,19 @@ func ConfigFor(endpoint string) aws.Config {
 }
 
 // Close saves the state when there is a StateDir and ends the server and its
-// functions. It may be called more than once.
+// functions, by force when it must: that is an error only if there was a state to
+// save. It may be called more than once.
 func (c *Cloud) Close() error {
 	c.closing.Do(func() {
-		c.closed = errors.Join(c.process.Close(saveWithin), os.RemoveAll(c.scratch))
+		grace := saveWithin
+		if c.forgets {
+			grace = forgetWithin
+		}
+		err := c.process.Close(grace)
+		if c.forgets && errors.Is(err, leash.ErrKilled) {
+			err = nil
+		}
+		c.closed = errors.Join(err, os.RemoveAll(c.scratch))
 	})
 	return c.closed
 }

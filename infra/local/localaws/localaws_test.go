@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,6 +38,18 @@ func TestACloudAnswersAndIsGoneAfterClose(t *testing.T) {
 	if _, err := c.Config(t.Context()); err == nil {
 		t.Error("a closed cloud still hands out a configuration")
 	}
+}
+
+func TestACloudThatKeepsNothingIsEndedByForceWithoutComplaint(t *testing.T) {
+	t.Parallel()
+	c := start(t, localaws.Options{})
+	if err := syscall.Kill(c.PID(), syscall.SIGSTOP); err != nil { // it hears no SIGTERM
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	<-c.Done()
 }
 
 func TestStateSurvivesARestartOnlyWhenAsked(t *testing.T) {
