@@ -4,14 +4,14 @@ GO ?= go
 LOCAL := .local/bin/local
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .local/bin/golangci-lint-$(GOLANGCI_VERSION)
-FUNCTIONS := oauth token-broker price-upload price-plan price-export price-pull price-sync audit-stream gdpr-export scheduler amazon-events
+FUNCTIONS := oauth token-broker price-upload price-plan price-export price-pull price-sync audit-stream gdpr-export gdpr-erasure scheduler secret-rotation amazon-events
 
 # The same source gives the same bytes: no paths, no debug information, no RPC.
 LAMBDA_FLAGS := -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w'
 LAMBDA_ENV := CGO_ENABLED=0 GOOS=linux GOARCH=arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stop clean test lint fmt build template-check contract-check contract-prism controls bench-start bench-lane bench-units bench-import bench-million sam-build local soak soak-local soak-mutants
+.PHONY: help run demo stop clean test lint fmt build template-check contract-check contract-prism controls bench-start bench-lane bench-units bench-import bench-ledger bench-million sam-build local soak soak-local soak-mutants
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -78,6 +78,9 @@ bench-units: ## of bench-lane only what a change consumes by DynamoDB Local, whi
 bench-import: ## how fast price files are read and planned on one core, and in how much memory; the last line is JSON
 	@$(GO) run ./test/bench/import
 
+bench-ledger: ## events a second and core into the ledger, beside a bare Merkle log of JSON; the last line is JSON
+	@$(GO) run ./test/bench/ledger
+
 bench-million: ## a file of a million rows against a million known offers, through the API on the local AWS; the last line is JSON. ROWS=
 	@$(GO) run ./test/bench/million
 
@@ -95,7 +98,7 @@ $(GOLANGCI):
 	@mv .local/bin/golangci-lint $@
 
 # `sam build` makes each function through these (BuildMethod makefile).
-.PHONY: build-OAuth build-TokenBroker build-PriceUpload build-PricePlan build-PriceExport build-PricePull build-PriceSync build-AuditStream build-GdprExport build-Scheduler build-AmazonEvents
+.PHONY: build-OAuth build-TokenBroker build-PriceUpload build-PricePlan build-PriceExport build-PricePull build-PriceSync build-AuditStream build-GdprExport build-GdprErasure build-Scheduler build-SecretRotation build-AmazonEvents
 build-OAuth: ; $(call lambda,oauth)
 build-TokenBroker: ; $(call lambda,token-broker)
 build-PriceUpload: ; $(call lambda,price-upload)
@@ -105,7 +108,9 @@ build-PricePull: ; $(call lambda,price-pull)
 build-PriceSync: ; $(call lambda,price-sync)
 build-AuditStream: ; $(call lambda,audit-stream)
 build-GdprExport: ; $(call lambda,gdpr-export)
+build-GdprErasure: ; $(call lambda,gdpr-erasure)
 build-Scheduler: ; $(call lambda,scheduler)
+build-SecretRotation: ; $(call lambda,secret-rotation)
 build-AmazonEvents: ; $(call lambda,amazon-events)
 
 define lambda

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"pricemanager/internal/lane"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/metrics"
+	"pricemanager/internal/secret"
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/memory"
 	"pricemanager/test/contract"
@@ -30,6 +32,22 @@ type world struct {
 	queue   *memory.Queue
 	handler *handler
 	out     *output
+	taken   []taken
+	ticks   int
+	broken  error // what the rotation answers
+}
+
+type taken struct {
+	client string
+	secret string
+	ends   time.Time
+}
+
+func (w *world) Tick(context.Context) error { w.ticks++; return w.broken }
+
+func (w *world) Take(_ context.Context, client string, s secret.Value, ends time.Time) error {
+	w.taken = append(w.taken, taken{client, s.Reveal(), ends})
+	return w.broken
 }
 
 // output keeps what is written to it, by the log and by the metrics at once.
@@ -65,7 +83,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.handler = &handler{
 		app:         &runtime.App{Log: slog.New(slog.NewJSONHandler(w.out, nil)), Metrics: metrics.New(w.out, clk, "amazon-events", "local"), Clock: clk},
-		connections: &connect.Service{DB: db, Clock: clk}, bell: lane.Bell{DB: db, Queue: w.queue, Now: clk.Now}, take: notTaken,
+		connections: &connect.Service{DB: db, Clock: clk}, bell: lane.Bell{DB: db, Queue: w.queue, Now: clk.Now}, rotation: w,
 	}
 	return w
 }
@@ -128,6 +146,9 @@ func TestRecordedNotificationsAreTaken(t *testing.T) {
 		if !strings.Contains(w.out.String(), `"ClientSecretEnding":1`) || !strings.Contains(w.out.String(), `"ClientSecretLeft":7776000`) {
 			t.Errorf("the alarm's metric is missing: %s", w.out)
 		}
+		if w.ticks != 1 {
+			t.Errorf("the rotation was begun %d times", w.ticks)
+		}
 	}
 	replay.Run(t, "amazon-events", true, func(t *testing.T) replay.Handler {
 		w = newWorld(t)
@@ -145,7 +166,7 @@ func TestRecordedNotificationsAreTaken(t *testing.T) {
 		"success-feed-of-another-type":  queued("ignored", 0),
 		"success-queue-other-type":      queued("ignored", 0),
 		"success-secret-expiry":         ends,
-		"failure-new-secret":            failed("a person's work"),
+		"success-new-secret":            queued("secret-taken", 0),
 		"failure-new-secret-malformed":  failed("not a notification"),
 		"failure-secret-expiry-no-time": failed("not a notification"),
 		"failure-feed-without-id":       failed("not a notification"),
@@ -177,7 +198,7 @@ func TestRecordedNotificationsAreWhatAmazonsSchemasSay(t *testing.T) {
 	}
 	for name, kind := range map[string]string{
 		"success-feed-finished": contract.DocumentFeedFinished, "success-feed-of-a-vendor": contract.DocumentFeedFinished,
-		"success-secret-expiry": contract.DocumentSecretExpiry, "failure-new-secret": contract.DocumentNewSecret,
+		"success-secret-expiry": contract.DocumentSecretExpiry, "success-new-secret": contract.DocumentNewSecret,
 	} {
 		if err := spec.CheckDocument(kind, bodies(t, name)[0]); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -205,20 +226,34 @@ func TestAFeedsEndIsToldToEveryRegionOfItsSeller(t *testing.T) {
 	w.rung(t, 4)
 }
 
-// What takes a new secret over is given all of it, and the message is then done.
-func TestANewSecretReachesWhoeverTakesIt(t *testing.T) {
+// Whoever takes a new secret is given all of it, and the message is then done; as
+// long as it is not taken the message stays.
+func TestANewSecretReachesWhoeverTakesItAndStaysUntilThen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var got []newSecret
-	w.handler.take = func(_ context.Context, s newSecret) error { got = append(got, s); return nil }
-	out, err := w.handler.serve()(t.Context(), replay.Event(t, "amazon-events", "failure-new-secret"))
+	w.broken = errors.New("not now")
+	out, err := w.handler.serve()(t.Context(), replay.Event(t, "amazon-events", "success-new-secret"))
+	replay.Error("not now")(t, out, err)
+	w.broken = nil
+	out, err = w.handler.serve()(t.Context(), replay.Event(t, "amazon-events", "success-new-secret"))
 	replay.Failed()(t, out, err)
-	if len(got) != 1 || got[0].Secret.Reveal() != canary || got[0].ClientID != "amzn1.application-oa2-client.local" ||
-		!got[0].Ends.Equal(time.Date(2027, 5, 21, 9, 0, 0, 0, time.UTC)) || !got[0].OldEnds.Equal(time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC)) {
-		t.Errorf("took %+v", got)
+	want := taken{"amzn1.application-oa2-client.local", canary, time.Date(2027, 5, 21, 9, 0, 0, 0, time.UTC)}
+	if len(w.taken) != 2 || w.taken[0] != want || w.taken[1] != want {
+		t.Errorf("took %+v", w.taken)
 	}
 	if strings.Contains(w.out.String(), canary) {
 		t.Errorf("the secret is in the log: %s", w.out)
+	}
+}
+
+func TestANoticeIsKeptWhenTheRotationCannotBeBegun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.broken = errors.New("not now")
+	out, err := w.handler.serve()(t.Context(), replay.Event(t, "amazon-events", "success-secret-expiry"))
+	replay.Failed()(t, out, err)
+	if _, known, err := w.handler.connections.SecretEnd(t.Context()); !known || err != nil {
+		t.Errorf("the end is not recorded: %v", err)
 	}
 }
 

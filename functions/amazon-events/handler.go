@@ -16,6 +16,8 @@ type config struct {
 	runtime.Base
 	Tables runtime.Tables
 	Queues runtime.Queues
+	// Rotation is the function that replaces our client secret.
+	Rotation string `env:"ROTATION, required"`
 }
 
 // event is Amazon's notification as EventBridge delivers it. Amazon writes its
@@ -43,7 +45,7 @@ type handler struct {
 	app         *runtime.App
 	connections *connect.Service
 	bell        lane.Bell
-	take        takeSecret
+	rotation    rotator
 }
 
 // serve takes listing notifications from EventBridge and all others from the

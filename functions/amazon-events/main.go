@@ -7,12 +7,14 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"pricemanager/internal/connect"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
+	"pricemanager/internal/secret/rotation"
 	"pricemanager/internal/store/dynamo"
 	"pricemanager/internal/store/sqs"
 )
@@ -31,7 +33,7 @@ func run(ctx context.Context) error {
 	}
 	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
 	h := &handler{
-		app: app, connections: &connect.Service{DB: db, Clock: app.Clock}, take: notTaken,
+		app: app, connections: &connect.Service{DB: db, Clock: app.Clock}, rotation: rotation.NewClient(lambda.NewFromConfig(aws), cfg.Rotation),
 		bell: lane.Bell{DB: db, Now: app.Clock.Now, Trace: trace.Header,
 			Queue: sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header))},
 	}

@@ -28,7 +28,6 @@ type envelope struct {
 			ClientID                  string
 			NewClientSecret           hidden
 			NewClientSecretExpiryTime time.Time
-			OldClientSecretExpiryTime time.Time
 		}
 	}
 }
@@ -43,25 +42,14 @@ func (h *hidden) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// newSecret is a client secret that Amazon has made for the application.
-type newSecret struct {
-	ClientID string
-	Secret   secret.Value
-	Ends     time.Time // of the new one
-	OldEnds  time.Time // of the one before, which works until then
+// rotator is who replaces our client secret: the function secret-rotation. Both
+// may be repeated.
+type rotator interface {
+	// Tick has done what is due.
+	Tick(ctx context.Context) error
+	// Take puts a new secret into use. When it returns nil the secret is kept.
+	Take(ctx context.Context, clientID string, s secret.Value, ends time.Time) error
 }
-
-// takeSecret puts a new client secret into use. It is the place for automatic
-// rotation, which does not exist yet: nobody asks Amazon for a new secret but a
-// person in the Solution Provider Portal.
-type takeSecret func(context.Context, newSecret) error
-
-// errNotTaken keeps a message with a new secret: it ends in the dead letters,
-// encrypted, and its runbook says what to do. Acknowledging it would lose the
-// secret.
-var errNotTaken = errors.New("amazon-events: a new client secret came, and putting it into use is a person's work")
-
-func notTaken(context.Context, newSecret) error { return errNotTaken }
 
 // errUnreadable is a message that is no notification. What it says is not
 // repeated: the messages of this queue may hold a client secret.
@@ -100,10 +88,12 @@ func (h *handler) hear(ctx context.Context, e envelope) (outcome string, err err
 		return h.secretEnds(ctx, e.Payload.ApplicationOAuthClientSecretExpiry.ClientSecretExpiryTime)
 	case amazon.NewSecret:
 		n := e.Payload.ApplicationOAuthClientNewSecret
-		if n.ClientID == "" || n.NewClientSecret.Empty() {
+		if n.ClientID == "" || n.NewClientSecret.Empty() || n.NewClientSecretExpiryTime.IsZero() {
 			return "malformed", errUnreadable
 		}
-		if err := h.take(ctx, newSecret{n.ClientID, n.NewClientSecret.Value, n.NewClientSecretExpiryTime, n.OldClientSecretExpiryTime}); err != nil {
+		// Acknowledged only when it is kept: what fails comes again, and ends in the
+		// dead letters, encrypted.
+		if err := h.rotation.Take(ctx, n.ClientID, n.NewClientSecret.Value, n.NewClientSecretExpiryTime); err != nil {
 			return "failed", err
 		}
 		return "secret-taken", nil
@@ -140,8 +130,8 @@ func (h *handler) feedFinished(ctx context.Context, e envelope) (string, error) 
 	return outcome, nil
 }
 
-// secretEnds records when Amazon will refuse our client secret, and raises an
-// alarm. A notice that is older than what is known is about a secret that was
+// secretEnds records when Amazon will refuse our client secret, raises an alarm,
+// and has the secret replaced. A notice that is older than what is known is about a secret that was
 // replaced.
 func (h *handler) secretEnds(ctx context.Context, at time.Time) (string, error) {
 	if at.IsZero() {
@@ -158,5 +148,9 @@ func (h *handler) secretEnds(ctx context.Context, at time.Time) (string, error) 
 	h.app.Log.WarnContext(ctx, "the client secret must be replaced", "alarm", "client-secret", "ends", at, "days", int64(left.Hours()/24))
 	// Without a dimension of its own, so that an alarm can watch it.
 	h.app.Metrics.Emit(nil, metrics.Count("ClientSecretEnding", 1), metrics.Seconds("ClientSecretLeft", left))
+	if err := h.rotation.Tick(ctx); err != nil {
+		// The notice is recorded, and a schedule asks again within the hour.
+		h.app.Log.WarnContext(ctx, "the rotation could not be begun", "alarm", "client-secret", "cause", err)
+	}
 	return "secret-ends", nil
 }

@@ -86,10 +86,12 @@ func TestRecordedChangesGetIntoTheLedgerOnce(t *testing.T) {
 		"success-privacy":     {want: []ledger.Type{ledger.ExportRequested, ledger.ExportCompleted}},
 		"success-downloads":   {want: []ledger.Type{ledger.TableExported, ledger.TableExported}},
 		"success-guards":      {want: []ledger.Type{ledger.GuardsChanged}},
+		"success-suspicions":  {want: []ledger.Type{ledger.SuspicionRaised, ledger.SuspicionAnswered}},
 		"success-links":       {want: []ledger.Type{ledger.LinksChanged, ledger.RatesChanged}},
 		"success-mappings":    {want: []ledger.Type{ledger.MappingRemembered, ledger.MappingForgotten}},
 		"success-pulls":       {want: []ledger.Type{ledger.PullCreated, ledger.PullFetched, ledger.PullPaused, ledger.PullChanged, ledger.PullDeleted}},
 		"success-expired":     {},
+		"success-outbox":      {want: []ledger.Type{ledger.DataRead, ledger.DataReadCount}},
 		// What is before the bad record is written, what is behind it waits.
 		"partial-foreign-table":  {failed: []string{"300000000000000000202"}, want: []ledger.Type{ledger.TenantCreated}},
 		"partial-not-our-number": {failed: []string{"300000000000000000202"}, want: []ledger.Type{ledger.TenantCreated}},

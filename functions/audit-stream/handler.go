@@ -28,6 +28,7 @@ type handler struct {
 	tables map[store.Table]string
 	pump   *ledger.Pump
 	growth growth
+	alert  alert
 }
 
 // errPartly fails an invocation of which a part succeeded.
@@ -71,6 +72,7 @@ func (h *handler) stream(ctx context.Context, ev events.DynamoDBEvent) (events.D
 	h.growth.note(ctx, records, func(t tenant.ID, err error) {
 		h.app.Log.WarnContext(ctx, "a price history did not grow; it is read from the ledger meanwhile", "tenant", t, "cause", err)
 	})
+	h.alert.note(ctx, h.app, records)
 	h.app.Metrics.Emit(nil,
 		metrics.Count("StreamRecords", int64(len(ev.Records))), metrics.Count("StreamFailures", int64(len(failed))),
 		metrics.Millis("StreamTime", h.app.Clock.Now().Sub(start)))

@@ -1,6 +1,6 @@
 // Command audit-stream is the Lambda function that turns changes of the tables
-// into ledger events, and has the price history follow. It reads the streams of
-// the offers, identity, connections and privacy tables.
+// into ledger events, and has the price history and the detectors follow. It reads
+// the streams of the offers, identity, connections and privacy tables.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/store/dynamo"
 	"pricemanager/internal/store/s3"
+	"pricemanager/internal/watch"
 )
 
 func main() { runtime.Main(run) }
@@ -40,6 +41,7 @@ func run(ctx context.Context) error {
 	h := &handler{
 		app: app, tables: cfg.Tables.Names(),
 		pump: &ledger.Pump{Log: log, Mappers: mappers()}, growth: growth{grow: past.Grow},
+		alert: alert{follow: (&watch.Watcher{DB: db, Ledger: log, Clock: app.Clock}).Follow},
 	}
 	stream := h.stream
 	if cfg.Stage == runtime.Local {

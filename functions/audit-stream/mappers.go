@@ -12,14 +12,15 @@ import (
 	"pricemanager/internal/privacy"
 	"pricemanager/internal/pull"
 	"pricemanager/internal/store"
+	"pricemanager/internal/watch"
 )
 
 // mappers says, for each streamed table, which ledger events its changes mean.
 func mappers() map[store.Table]ledger.Mapper {
 	return map[store.Table]ledger.Mapper{
-		store.Offers:      all(plan.Events, lane.Events, guard.Events, fx.Events, download.Events, pull.Events),
+		store.Offers:      all(plan.Events, lane.Events, guard.Events, fx.Events, download.Events, pull.Events, watch.Events, ledger.OutboxEvents),
 		store.Identity:    identity.Events,
-		store.Connections: connect.Events,
+		store.Connections: all(connect.Events, ledger.OutboxEvents),
 		store.Privacy:     privacy.Events,
 	}
 }

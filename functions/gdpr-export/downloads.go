@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"pricemanager/internal/download"
@@ -24,7 +25,7 @@ type downloadRow struct {
 }
 
 func (s downloadList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) error {
-	list, err := w.List("downloads")
+	table, err := w.Table("downloads", "id", "what", "state", "by", "at", "finished_at", "rows")
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,9 @@ func (s downloadList) export(ctx context.Context, t tenant.ID, w *privacy.Writer
 			return err
 		}
 		for _, d := range all {
-			if err := list.Add(downloadRow{d.ID, d.Spec, d.State, d.By, d.At, optional(d.Finished), d.Rows}); err != nil {
+			err := table.Add(downloadRow{d.ID, d.Spec, d.State, d.By, d.At, optional(d.Finished), d.Rows},
+				d.ID, string(d.Spec.What), string(d.State), d.By, privacy.Stamp(d.At), privacy.Stamp(d.Finished), strconv.FormatInt(d.Rows, 10))
+			if err != nil {
 				return err
 			}
 		}

@@ -30,6 +30,7 @@ func (s same) Read(p []byte) (int, error) {
 const (
 	runningExport = "exp_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 	doneExport    = "exp_ifaucqkbifaucqkbifaucqkbie"
+	recordedBatch = "bat_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 )
 
 // newRecorded has two exports of one tenant, one still to do and one done, and
@@ -49,13 +50,14 @@ func newRecorded(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
-	if err := w.log.AppendDirect(ctx, tenantA, "1", ledger.Event{Type: ledger.TokenIssued, At: w.app.Clock.Now(), Target: "x"}); err != nil {
+	if err := w.log.AppendDirect(ctx, tenantA, "1", ledger.Event{Type: ledger.TokenIssued, At: w.app.Clock.Now(), Target: "x", Batch: recordedBatch}); err != nil {
 		t.Fatal(err)
 	}
+	w.newBatch(t, tenantA, recordedBatch)
 	for b, want := range map[same]string{0x00: runningExport, 0x41: doneExport} {
 		x := *w.exports
 		x.Rand = b
-		e, err := x.Request(ctx, tenantA, "key:recorded", "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
+		e, err := x.Request(ctx, tenantA, "key:ijbeeqscijbeeqsc", "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
 		if err != nil || e.ID != want {
 			t.Fatalf("export %s, %v; the recorded events name %s", e.ID, err, want)
 		}
@@ -98,6 +100,14 @@ func TestRecordedRequestsAndMessagesAreAnswered(t *testing.T) {
 		"success-done-export":    replay.Status(200, `"url":"`),
 		"success-ledger":         replay.Status(200, `"size":1`),
 		"success-ledger-key":     replay.Status(200, `"key":"`),
+
+		"success-ledger-proof":                  replay.Status(200, `"leaf":0,"leafHash":"`),
+		"success-ledger-consistency":            replay.Status(200, `"from":1,"fromRoot":"`),
+		"failure-ledger-proof-of-no-leaf":       replay.Status(400, "leaf is 7, but the ledger of size"),
+		"failure-ledger-consistency-of-nothing": replay.Status(400, `from is \"many\"`),
+		"success-receipt":                       replay.Status(200, `"format":"pricemanager-receipt-1"`),
+		"failure-receipt-of-a-missing-batch":    replay.Status(404, "no such batch"),
+
 		"failure-no-key":         replay.Status(401, `"reference"`),
 		"failure-scope":          replay.Status(403, "exports:write"),
 		"failure-missing-export": replay.Status(404, "There is no such export"),

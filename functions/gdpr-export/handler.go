@@ -7,7 +7,10 @@ import (
 	"net/http"
 	"time"
 
+	"pricemanager/internal/edge"
+	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
+	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/privacy"
 	"pricemanager/internal/runtime"
@@ -48,6 +51,7 @@ type handler struct {
 	exports *privacy.Exports
 	log     *ledger.Log
 	signer  ledger.SignerFunc
+	batches *lane.Batches
 }
 
 func newHandler(d deps) (*handler, error) {
@@ -56,15 +60,18 @@ func newHandler(d deps) (*handler, error) {
 		app:    d.app,
 		keys:   identity.NewKeys(d.db, identity.PeppersFrom(d.secrets, d.cfg.Secrets.Pepper), d.app.Clock, d.random),
 		log:    ledger.New(d.db, d.sealer, d.app.Clock, d.random).WithSigner(signer),
-		signer: signer,
+		signer: signer, batches: lane.NewBatches(d.db, d.blobs),
 	}
 	h.exports = &privacy.Exports{
 		DB: d.db, Blobs: d.blobs, Queue: d.queue, Ledger: h.log, Sources: sources(d, h.keys),
 		Clock: d.app.Clock, Rand: d.random, Trace: trace.Header,
 	}
 	var err error
-	h.router, err = web.New(d.app.Log, d.app.Clock, "", h.routes()...)
-	return h, err
+	if h.router, err = web.New(d.app.Log, d.app.Clock, "", h.routes()...); err != nil {
+		return nil, err
+	}
+	h.router.WithGate(edge.New(d.db, d.app.Clock, d.app.Log)).WithMetrics(d.app.Metrics)
+	return h, nil
 }
 
 // events serves both of the function's triggers.
@@ -78,6 +85,9 @@ func (h *handler) routes() []web.Route {
 		{Method: http.MethodGet, Pattern: "/exports/{id}", Scope: identity.ExportsRead, Handler: h.export},
 		{Method: http.MethodGet, Pattern: "/ledger", Scope: identity.LedgerRead, Handler: h.head},
 		{Method: http.MethodGet, Pattern: "/ledger/key", Scope: web.Public, Handler: h.key},
+		{Method: http.MethodGet, Pattern: "/ledger/proof", Scope: identity.LedgerRead, Handler: h.inclusion},
+		{Method: http.MethodGet, Pattern: "/ledger/consistency", Scope: identity.LedgerRead, Handler: h.consistency},
+		{Method: http.MethodGet, Pattern: "/batches/{id}/receipt", Scope: identity.LedgerRead, Handler: h.receipt},
 	}
 }
 
@@ -90,7 +100,7 @@ type exportBody struct {
 	Bytes     int64         `json:"bytes,omitempty"`
 	SHA256    string        `json:"sha256,omitempty"`
 	Expires   *time.Time    `json:"expiresAt,omitempty"`
-	URL       string        `json:"url,omitempty"` // works for privacy.LinkFor; absent once expired
+	URL       string        `json:"url,omitempty"` // for who asked; works for privacy.LinkFor; absent once expired
 	Reason    string        `json:"reason,omitempty"`
 }
 
@@ -105,6 +115,9 @@ func body(e privacy.Export, url string) exportBody {
 }
 
 func (h *handler) request(ctx context.Context, r *web.Request) (*web.Response, error) {
+	if err := wholeCompany(r); err != nil {
+		return nil, err
+	}
 	e, err := h.exports.Request(ctx, r.Tenant, r.Principal.Actor, r.ID)
 	if err != nil {
 		return nil, err
@@ -116,41 +129,29 @@ func (h *handler) request(ctx context.Context, r *web.Request) (*web.Response, e
 	return resp.With("Location", "/exports/"+e.ID), nil
 }
 
+// wholeCompany is where an export of one member's data alone begins once there are
+// members: until then whoever asks for one is told, and not given everybody's.
+func wholeCompany(r *web.Request) error {
+	if r.Query.Get("member") != "" {
+		return fault.New(fault.Invalid, "member", "There are no members yet, only API keys: leave member out for everything of the company.")
+	}
+	return nil
+}
+
 func (h *handler) export(ctx context.Context, r *web.Request) (*web.Response, error) {
 	e, err := h.exports.Get(ctx, r.Tenant, r.Params["id"])
 	if err != nil {
 		return nil, err
 	}
-	url, err := h.exports.Link(ctx, r.Tenant, e)
-	if err != nil {
-		return nil, err
+	// The link is for who asked and for nobody else of the company: the archive may
+	// hold more than their own scopes let them see.
+	var url string
+	if e.By == r.Principal.Actor {
+		if url, err = h.exports.Link(ctx, r.Tenant, e); err != nil {
+			return nil, err
+		}
 	}
 	return web.JSON(http.StatusOK, body(e, url))
-}
-
-func (h *handler) head(ctx context.Context, r *web.Request) (*web.Response, error) {
-	signed, err := h.log.Checkpoint(ctx, r.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	signer, err := h.signer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	// Size and root come from the note itself, so that the three always agree.
-	c, err := ledger.OpenCheckpoint(signed, signer.VerifierKey())
-	if err != nil {
-		return nil, err
-	}
-	return web.JSON(http.StatusOK, map[string]any{"size": c.Size, "root": c.Root.String(), "checkpoint": signed})
-}
-
-func (h *handler) key(ctx context.Context, _ *web.Request) (*web.Response, error) {
-	signer, err := h.signer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return web.JSON(http.StatusOK, map[string]string{"key": signer.VerifierKey()})
 }
 
 // message works off one message of the privacy queue. An error lets it come

@@ -175,8 +175,9 @@ func TestAnExportFromRequestToDownload(t *testing.T) {
 	}
 	slices.Sort(names)
 	want := []string{
-		"README.txt", "apikeys.json", "batches.csv", "batches.json", "checkpoint.txt", "connections.json", "downloads.json", "exports.json",
-		"ledger.jsonl", "manifest.json", "offers.csv", "offers.json", "plans.csv", "plans.json",
+		"README.txt", "apikeys.csv", "apikeys.json", "batches.csv", "batches.json", "checkpoint.txt", "connections.csv", "connections.json",
+		"downloads.csv", "downloads.json", "exports.csv", "exports.json", "guard-notices.csv", "guard-notices.json",
+		"ledger.jsonl", "manifest.json", "offers.csv", "offers.json", "plans.csv", "plans.json", "previews.csv", "previews.json",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("files %v, want %v", names, want)
@@ -267,5 +268,25 @@ func TestAMessageThatNobodyCanHandleIsNotAcknowledged(t *testing.T) {
 		if err := w.deliver(t, []byte(body)); err == nil {
 			t.Errorf("%q was acknowledged", body)
 		}
+	}
+}
+
+func TestTheLinkIsForWhoAskedAndForNobodyElse(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	_, body := w.call(t, w.key[tenantA], http.MethodPost, "/exports")
+	id, _ := body["id"].(string)
+	if n := w.work(t); n != 0 {
+		t.Fatalf("%d messages failed", n)
+	}
+	colleague := w.newKey(t, tenantA, identity.Scopes()...)
+	if status, body := w.call(t, colleague, http.MethodGet, "/exports/"+id); status != http.StatusOK || body["state"] != "done" || body["url"] != nil {
+		t.Errorf("another key of the company: %d %v", status, body)
+	}
+	if status, _ := w.call(t, w.key[tenantB], http.MethodGet, "/exports/"+id); status != http.StatusNotFound {
+		t.Errorf("another company: %d", status)
+	}
+	if status, body := w.call(t, w.key[tenantA], http.MethodGet, "/exports/"+id); status != http.StatusOK || body["url"] == nil {
+		t.Errorf("who asked: %d %v", status, body)
 	}
 }

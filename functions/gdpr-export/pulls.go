@@ -31,13 +31,14 @@ func (s pullList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) er
 	if err != nil || len(all) == 0 {
 		return err
 	}
-	list, err := w.List("pulls")
+	table, err := w.Table("pulls", "id", "url", "state", "changed_by", "changed_at", "checked_at", "fetched_at", "sha256", "last_plan")
 	if err != nil {
 		return err
 	}
 	for _, p := range all {
-		err := list.Add(pullRow{ID: p.ID, Source: p.Source, State: p.State, ChangedBy: p.ChangedBy, ChangedAt: p.ChangedAt,
-			CheckedAt: optional(p.Checked), FetchedAt: optional(p.Fetched), SHA256: p.SHA256, LastPlan: p.LastPlan, Problem: p.Problem})
+		err := table.Add(pullRow{ID: p.ID, Source: p.WithoutKeys(), State: p.State, ChangedBy: p.ChangedBy, ChangedAt: p.ChangedAt,
+			CheckedAt: optional(p.Checked), FetchedAt: optional(p.Fetched), SHA256: p.SHA256, LastPlan: p.LastPlan, Problem: p.Problem},
+			p.ID, p.WithoutKeys().URL, string(p.State), p.ChangedBy, privacy.Stamp(p.ChangedAt), privacy.Stamp(p.Checked), privacy.Stamp(p.Fetched), p.SHA256, p.LastPlan)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"pricemanager/internal/connect"
@@ -11,6 +12,7 @@ import (
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
+	"pricemanager/internal/preview"
 	"pricemanager/internal/price"
 	"pricemanager/internal/privacy"
 	"pricemanager/internal/pull"
@@ -32,6 +34,8 @@ func sources(d deps, keys *identity.Keys) []privacy.Source {
 		privacy.SourceFunc("batches", batchList{lane.NewBatches(d.db, d.blobs)}.export),
 		privacy.SourceFunc("pulls", pullList{&pull.Store{DB: d.db, Clock: d.app.Clock}}.export),
 		privacy.SourceFunc("guards", guardFiles{&guard.Store{DB: d.db, Clock: d.app.Clock}}.export),
+		privacy.SourceFunc("guard notices", noticeList{&guard.Store{DB: d.db, Clock: d.app.Clock}}.export),
+		privacy.SourceFunc("previews", previewList{&preview.Service{DB: d.db, Clock: d.app.Clock}}.export),
 		privacy.SourceFunc("links", linkFiles{&fx.Store{DB: d.db, Clock: d.app.Clock}}.export),
 		privacy.SourceFunc("downloads", downloadList{&download.Store{DB: d.db, Clock: d.app.Clock}}.export),
 	}
@@ -61,7 +65,7 @@ type apiKeyRow struct {
 }
 
 func (s apiKeys) export(ctx context.Context, t tenant.ID, w *privacy.Writer) error {
-	list, err := w.List("apikeys")
+	table, err := w.Table("apikeys", "id", "name", "role", "scopes", "created_at", "created_by", "expires_at", "last_used", "revoked_at")
 	if err != nil {
 		return err
 	}
@@ -71,10 +75,15 @@ func (s apiKeys) export(ctx context.Context, t tenant.ID, w *privacy.Writer) err
 			return err
 		}
 		for _, k := range keys {
-			err := list.Add(apiKeyRow{
+			scopes := make([]string, len(k.Scopes))
+			for i, s := range k.Scopes {
+				scopes[i] = string(s)
+			}
+			err := table.Add(apiKeyRow{
 				ID: k.ID, Name: k.Name, Role: k.Role, Scopes: k.Scopes, CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy,
 				Expires: k.Expires, LastUsed: optional(k.LastUsed), Revoked: optional(k.Revoked),
-			})
+			}, k.ID, k.Name, string(k.Role), strings.Join(scopes, " "), privacy.Stamp(k.CreatedAt), k.CreatedBy,
+				privacy.Stamp(k.Expires), privacy.Stamp(k.LastUsed), privacy.Stamp(k.Revoked))
 			if err != nil {
 				return err
 			}
@@ -100,7 +109,7 @@ type connectionRow struct {
 }
 
 func (s connectionList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) error {
-	list, err := w.List("connections")
+	table, err := w.Table("connections", "id", "region", "state", "seller", "marketplaces", "created_at", "authorised_at", "reason")
 	if err != nil {
 		return err
 	}
@@ -109,10 +118,15 @@ func (s connectionList) export(ctx context.Context, t tenant.ID, w *privacy.Writ
 		return err
 	}
 	for _, c := range all {
-		err := list.Add(connectionRow{
+		markets := make([]string, len(c.Marketplaces))
+		for i, m := range c.Marketplaces {
+			markets[i] = string(m)
+		}
+		err := table.Add(connectionRow{
 			ID: c.ID, Region: c.Region, State: c.State, Seller: c.Seller, Marketplaces: c.Marketplaces,
 			CreatedAt: c.CreatedAt, AuthorisedAt: optional(c.AuthorisedAt), Reason: c.Reason,
-		})
+		}, string(c.ID), string(c.Region), string(c.State), c.Seller, strings.Join(markets, " "),
+			privacy.Stamp(c.CreatedAt), privacy.Stamp(c.AuthorisedAt), c.Reason)
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"math/rand/v2"
 	"net/http/httptest"
 	"net/url"
@@ -37,8 +36,8 @@ const (
 	pending  = price.ConnectionID("conn_732v7yhbev2qvjqi2xra77bnci")
 	active   = price.ConnectionID("conn_nlthqp2pxxurw3vyrnz2jdwsi4")
 	foreign  = price.ConnectionID("conn_hiyr32c3zwzsa634qmorzebacu")
-	freshURL = "/oauth/callback?selling_partner_id=A1FRESH&spapi_oauth_code=UBz9KNrjSsMcZ3-Z-NAY&state=cl2kizko7iv5chr2t2l6fyrq4hxggwwmvcq6fv3hmzr7hvavojdq"
-	liarURL  = "/oauth/callback?selling_partner_id=A3LIAR&spapi_oauth_code=kp8vV12YKLyUJpBrAjKx&state=k3vuim34j7p6f6kaiiqopribb7sjrijddhhq5qmlcvjna54gnt7q"
+	freshURL = "/oauth/callback?selling_partner_id=A1FRESH&spapi_oauth_code=cnryCd3UBz9KNrjSsMcZ&state=cl2kizko7iv5chr2t2l6fyrq4hxggwwmvcq6fv3hmzr7hvavojdq"
+	liarURL  = "/oauth/callback?selling_partner_id=A3LIAR&spapi_oauth_code=cnryCd3kp8vV12YKLyUJ&state=k3vuim34j7p6f6kaiiqopribb7sjrijddhhq5qmlcvjna54gnt7q"
 )
 
 // recordedWorld is the function with the token broker behind it, over stores in
@@ -96,7 +95,7 @@ func newRecorded(t *testing.T) *recordedWorld {
 		Importer: bell, Subscriptions: bell,
 		Tokens: connect.NewBroker(connect.BrokerOptions{Vault: w.vault, Static: secret.NewCached(w.vault, clk, time.Hour), LWAKey: "lwa",
 			Prefix: "p/", LWA: lwa, Clock: clk, Random: random})}
-	if w.router, err = newRouter(slog.New(slog.DiscardHandler), w.service); err != nil {
+	if w.router, err = newRouter(replay.Log(t), w.service); err != nil {
 		t.Fatal(err)
 	}
 	w.serve = replay.Handler(runtime.JSON(w.router.Lambda(keys{
@@ -211,6 +210,17 @@ func TestRecordedConsentsAreAnswered(t *testing.T) {
 				t.Errorf("%d doorbells rung, want the import's", n)
 			}
 		},
+		"success-disconnect": func(t *testing.T, out json.RawMessage, err error) {
+			replay.Status(200, "Manage Your Apps")(t, out, err)
+			if c := w.state(t, active); c.State != connect.Disconnected || c.Grant != 0 {
+				t.Errorf("connection %+v", c)
+			}
+			if names := w.vault.Names(); len(names) != 1 { // the application's
+				t.Errorf("the vault holds %v", names)
+			}
+		},
+		"failure-disconnect-foreign":  replay.Status(404, "There is no such connection"),
+		"failure-disconnect-scope":    replay.Status(403, "connections:write"),
 		"failure-no-key":              replay.Status(401, `"reference"`),
 		"failure-scope":               replay.Status(403, "connections:write"),
 		"failure-unknown-region":      replay.Status(400, "region must be NA, EU or FE"),

@@ -9,6 +9,7 @@ import (
 
 	"pricemanager/internal/amazon"
 	"pricemanager/internal/connect"
+	"pricemanager/internal/edge"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/price"
@@ -45,13 +46,18 @@ func newRouter(log *slog.Logger, connections *connect.Service) (*web.Router, err
 		return nil, err
 	}
 	h := &handler{connections}
-	return web.New(log, connections.Clock, "",
+	router, err := web.New(log, connections.Clock, "",
 		web.Route{Method: http.MethodPost, Pattern: "/connections", Scope: identity.ConnectionsWrite, Handler: h.start},
 		web.Route{Method: http.MethodGet, Pattern: "/connections", Scope: identity.ConnectionsRead, Handler: h.list},
 		web.Route{Method: http.MethodGet, Pattern: "/connections/{id}", Scope: identity.ConnectionsRead, Handler: h.get},
+		web.Route{Method: http.MethodDelete, Pattern: "/connections/{id}", Scope: identity.ConnectionsWrite, Handler: h.disconnect},
 		web.Route{Method: http.MethodPost, Pattern: "/connections/{id}/import", Scope: identity.ConnectionsWrite, Handler: h.requestImport},
 		web.Route{Method: http.MethodGet, Pattern: callbackPath, Scope: web.Public, Handler: h.callback},
 	)
+	if err != nil {
+		return nil, err
+	}
+	return router.WithGate(edge.New(connections.DB, connections.Clock, log)), nil
 }
 
 // connectionDoc is a connection as the API shows it.
@@ -63,6 +69,10 @@ type connectionDoc struct {
 	Marketplaces []price.MarketplaceID `json:"marketplaces"`
 	CreatedAt    time.Time             `json:"createdAt"`
 	AuthorisedAt *time.Time            `json:"authorisedAt,omitempty"`
+	RenewBy      *time.Time            `json:"renewBy,omitempty"`
+	Renewal      connect.Renewal       `json:"renewal,omitempty"` // how urgent that is
+	Disconnected *time.Time            `json:"disconnectedAt,omitempty"`
+	Revoke       *revokeDoc            `json:"revoke,omitempty"` // only in the answer to a disconnection
 	Reason       string                `json:"reason,omitempty"` // why it must be authorised again
 	Import       importDoc             `json:"import"`
 	AuthorizeURL string                `json:"authorizeUrl,omitempty"` // only in the answer to a start
@@ -88,8 +98,10 @@ type importDoc struct {
 	At        *time.Time          `json:"at,omitempty"`
 }
 
-func show(c connect.Connection) connectionDoc {
+func show(c connect.Connection, now time.Time) connectionDoc {
+	by, renewal := c.Renewal(now)
 	return connectionDoc{
+		RenewBy: given(by), Renewal: renewal, Disconnected: given(c.ClosedAt),
 		ID: c.ID, Region: c.Region, State: c.State, Seller: c.Seller,
 		Marketplaces: append([]price.MarketplaceID{}, c.Marketplaces...), // [] rather than null
 		CreatedAt:    c.CreatedAt, AuthorisedAt: given(c.AuthorisedAt), Reason: c.Reason,
@@ -150,7 +162,7 @@ func (h *handler) start(ctx context.Context, r *web.Request) (*web.Response, err
 	if err != nil {
 		return nil, public(err)
 	}
-	doc := show(c)
+	doc := show(c, h.connections.Clock.Now())
 	doc.AuthorizeURL = address
 	return web.JSON(http.StatusCreated, doc)
 }
@@ -162,7 +174,7 @@ func (h *handler) list(ctx context.Context, r *web.Request) (*web.Response, erro
 	}
 	docs := make([]connectionDoc, len(all))
 	for i, c := range all {
-		docs[i] = show(c)
+		docs[i] = show(c, h.connections.Clock.Now())
 	}
 	return web.JSON(http.StatusOK, map[string]any{"items": docs, "next": ""})
 }
@@ -172,7 +184,7 @@ func (h *handler) get(ctx context.Context, r *web.Request) (*web.Response, error
 	if err != nil {
 		return nil, public(err)
 	}
-	doc := show(c)
+	doc := show(c, h.connections.Clock.Now())
 	if doc.Quota, err = h.quota(ctx, r.Tenant, c.ID); err != nil {
 		return nil, err
 	}
@@ -184,7 +196,7 @@ func (h *handler) requestImport(ctx context.Context, r *web.Request) (*web.Respo
 	if err != nil {
 		return nil, public(err)
 	}
-	return web.JSON(http.StatusAccepted, show(c).Import)
+	return web.JSON(http.StatusAccepted, show(c, h.connections.Clock.Now()).Import)
 }
 
 // callback takes a seller back from Amazon's page. It is public: what allows it

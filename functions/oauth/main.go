@@ -53,7 +53,7 @@ func run(ctx context.Context) error {
 	router, err := newRouter(app.Log, &connect.Service{DB: db, Clock: app.Clock, Random: rand.Reader,
 		Config: cfg.consent(), Tokens: tokens, Sellers: sellers, Importer: bell, Subscriptions: bell})
 	if err == nil {
-		app.Start(runtime.JSON(router.Lambda(keys)))
+		app.Start(runtime.JSON(router.WithMetrics(app.Metrics).Lambda(keys)))
 	}
 	return err
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	crand "crypto/rand"
 	"encoding/json"
-	"io"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk}
 	log := ledger.New(w.db, envelope.New(memkms.New(crand.Reader), w.db, clk), clk, crand.Reader)
 	w.h = newHandler(deps{
-		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-export", "local"), Clock: clk},
+		app: &runtime.App{Log: replay.Log(t), Metrics: metrics.New(replay.Told(t), clk, "price-export", "local"), Clock: clk},
 		db:  w.db, blobs: w.blobs, queue: w.queue, ledger: log,
 	})
 	known := price.FromMinor(2000, "EUR")

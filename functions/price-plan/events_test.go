@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	clk := clock.NewManual(time.Now()) // the deadline of a context is of real time
 	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk, ledger: &book{}}
 	h := newHandler(deps{
-		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-plan", "local"), Clock: clk},
+		app: &runtime.App{Log: replay.Log(t), Metrics: metrics.New(replay.Told(t), clk, "price-plan", "local"), Clock: clk},
 		db:  w.db, blobs: slow{w.blobs, clk}, queue: w.queue, ledger: w.ledger,
 	})
 	w.maker, w.plans = h.maker, h.maker.Store

@@ -81,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk, ids: map[string]string{}}
 	w.pulls = &pull.Store{DB: w.db, Clock: clk, Check: client.Check}
 	w.h = newHandler(deps{
-		app: &runtime.App{Log: slog.New(slog.NewTextHandler(&w.log, nil)), Metrics: metrics.New(&w.out, clk, "price-pull", "local"), Clock: clk},
+		app: &runtime.App{Log: slog.New(slog.NewTextHandler(io.MultiWriter(&w.log, replay.Told(t)), nil)), Metrics: metrics.New(&w.out, clk, "price-pull", "local"), Clock: clk},
 		db:  w.db, blobs: w.blobs, files: w.blobs, planQueue: w.queue, fetch: client, visibility: time.Minute,
 	})
 	err := w.db.Put(t.Context(), seller, store.Connections, store.Item{Key: store.Key{PK: "connections", SK: string(conn)}, Attrs: map[string]any{

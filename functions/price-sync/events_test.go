@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"io"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -60,7 +58,7 @@ func newWorld(t *testing.T) *world {
 func newWorldAt(t *testing.T, clk clock.Clock) *world {
 	t.Helper()
 	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), planQueue: memory.NewQueue(clk), clock: clk,
-		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-sync", "local"), Clock: clk}}
+		app: &runtime.App{Log: replay.Log(t), Metrics: metrics.New(replay.Told(t), clk, "price-sync", "local"), Clock: clk}}
 	ctx := t.Context()
 	err := w.db.Put(ctx, seller, store.Connections, store.Item{Key: store.Key{PK: "connections", SK: string(conn)}, Attrs: map[string]any{
 		"region": "EU", "state": "active", "seller": "A2REPLAY", "grant": int64(1), "authorised": store.Millis(clk.Now()), "markets": []byte(`["A1PA6795UKMFR9"]`),

@@ -199,6 +199,9 @@ func (h *handler) subscribe(ctx context.Context, bell lane.Doorbell) error {
 			h.app.Log.WarnContext(ctx, "a notification does not stand", "connection", string(bell.Connection), "type", string(s.Type), "reason", s.Reason)
 		}
 	}
+	if err := h.remind(ctx, bell); err != nil {
+		return err
+	}
 	h.app.Log.InfoContext(ctx, "subscriptions looked after", "connection", string(bell.Connection), "standing", int64(len(subs))-failed, "failed", failed)
 	h.app.Metrics.Emit(nil, metrics.Count("SubscriptionsStanding", int64(len(subs))-failed), metrics.Count("SubscriptionsFailed", failed))
 	return err

@@ -6,8 +6,6 @@ import (
 	crand "crypto/rand"
 	"encoding/json"
 	"errors"
-	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -77,6 +75,8 @@ type world struct {
 	ledger *ledger.Log
 	// router is what serve asks.
 	router *web.Router
+	// revoked are the API keys that were revoked.
+	revoked []string
 }
 
 // newWorld is the function over memory stores, with one connection in Germany
@@ -103,9 +103,9 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	h := newHandler(deps{
-		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "price-upload", "local"), Clock: clk},
+		app: &runtime.App{Log: replay.Log(t), Metrics: metrics.New(replay.Told(t), clk, "price-upload", "local"), Clock: clk},
 		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute}, db: w.db, blobs: w.blobs, queue: w.queue, planQueue: w.planQueue, tables: w.tables,
-		connections: &connect.Service{DB: w.db, Clock: clk}, ledger: w.ledger, random: bytes.NewReader(bytes.Repeat([]byte("random bytes, as many as are needed "), 100)),
+		connections: &connect.Service{DB: w.db, Clock: clk}, ledger: w.ledger, revoke: w.revoke, random: bytes.NewReader(bytes.Repeat([]byte("random bytes, as many as are needed "), 100)),
 	})
 	var err error
 	if w.router, err = h.router(); err != nil {
@@ -135,6 +135,7 @@ func newRecorded(t *testing.T) *world {
 	w.recordPulls()
 	w.remember()
 	w.notice()
+	w.suspect()
 	const file = "sku;marketplace;price\nSKU-1;DE;18,50\nSKU-2;DE;30,00\nSKU-9;DE;18,00\n"
 	applied := w.plan(file)
 	_, body := w.ask(mine, http.MethodPost, "/batches", "", "k1", `{"plan":"`+applied.ID+`","token":"`+applied.Token+`"}`)
@@ -268,6 +269,12 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 		"success-stops":                              replay.Status(200, `"name":"tenant"`),
 		"success-set-stop":                           replay.Status(201, `"name":"marketplace.A1PA6795UKMFR9"`),
 		"success-lift-stop":                          replay.Status(200, `"lifted":true`),
+		"success-suspicions":                         replay.Status(200, `"subject":"key:second","at":"2026-11-22T08:59:00Z"`),
+		"success-not-me":                             replay.Status(200, `"state":"not-me","answeredBy":"key:good"`),
+		"success-was-me":                             replay.Status(200, `"state":"was-me","answeredBy":"key:good"`),
+		"failure-was-me-of-ones-own":                 replay.Status(403, "Answer with another key"),
+		"failure-foreign-suspicion":                  replay.Status(404, "There is no such suspicion"),
+		"failure-not-me-with-a-body":                 replay.Status(400, "Send no body"),
 		"failure-unknown-stop":                       replay.Status(404, "No such stop stands"),
 		"failure-global-stop":                        replay.Status(400, "scope is tenant"),
 		"failure-no-key":                             replay.Status(401, `"reference"`),

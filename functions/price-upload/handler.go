@@ -8,12 +8,14 @@ import (
 
 	"pricemanager/internal/connect"
 	"pricemanager/internal/download"
+	"pricemanager/internal/edge"
 	"pricemanager/internal/fetch"
 	"pricemanager/internal/fx"
 	"pricemanager/internal/guard"
 	"pricemanager/internal/history"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
+	"pricemanager/internal/ledger"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/pull"
@@ -47,6 +49,7 @@ type deps struct {
 	tables      store.Queue // has downloads made
 	connections *connect.Service
 	ledger      history.Ledger
+	revoke      func(ctx context.Context, t tenant.ID, actor, key string) error // ends an API key
 	random      io.Reader
 }
 
@@ -101,7 +104,7 @@ const maxInline = 4 << 20
 
 func (h *handler) routes() []web.Route {
 	return []web.Route{
-		{Method: http.MethodGet, Pattern: "/health", Scope: web.Public, Handler: h.health},
+		{Method: http.MethodGet, Pattern: "/health", Scope: web.Public, FromAnywhere: true, Handler: h.health},
 		{Method: http.MethodGet, Pattern: "/version", Scope: web.Public, Handler: h.version},
 		{Method: http.MethodGet, Pattern: "/offers", Scope: identity.OffersRead, Handler: h.listOffers},
 		{Method: http.MethodGet, Pattern: "/offers/history", Scope: identity.OffersRead, Handler: h.offerHistory},
@@ -149,13 +152,21 @@ func (h *handler) routes() []web.Route {
 		{Method: http.MethodDelete, Pattern: "/pulls/{id}", Scope: identity.PlansWrite, Handler: h.deletePull},
 		{Method: http.MethodPost, Pattern: "/pulls/{id}/runs", Scope: identity.PlansWrite, Handler: h.runPull},
 		{Method: http.MethodGet, Pattern: "/stops", Scope: identity.StopsRead, Handler: h.listStops},
-		{Method: http.MethodPost, Pattern: "/stops", Scope: identity.StopsWrite, Handler: h.setStop},
+		// Whoever blocks addresses never locks anybody out of stopping.
+		{Method: http.MethodPost, Pattern: "/stops", Scope: identity.StopsWrite, FromAnywhere: true, Handler: h.setStop},
 		{Method: http.MethodDelete, Pattern: "/stops/{name}", Scope: identity.StopsWrite, Handler: h.liftStop},
+		{Method: http.MethodGet, Pattern: "/suspicions", Scope: identity.StopsRead, Handler: h.listSuspicions},
+		{Method: http.MethodPost, Pattern: "/suspicions/{id}/not-me", Scope: identity.StopsWrite, FromAnywhere: true, Handler: h.notMe},
+		{Method: http.MethodPost, Pattern: "/suspicions/{id}/was-me", Scope: identity.StopsWrite, Handler: h.wasMe},
 	}
 }
 
 func (h *handler) router() (*web.Router, error) {
-	return web.New(h.app.Log, h.app.Clock, "", h.routes()...)
+	rt, err := web.New(h.app.Log, h.app.Clock, "", h.routes()...)
+	if err != nil {
+		return nil, err
+	}
+	return rt.WithGate(edge.New(h.db, h.app.Clock, h.app.Log)).WithMetrics(h.app.Metrics).WithReads(ledger.Outbox{DB: h.db, Table: store.Offers, Clock: h.app.Clock}), nil
 }
 
 func (h *handler) health(context.Context, *web.Request) (*web.Response, error) {

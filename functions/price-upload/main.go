@@ -42,6 +42,7 @@ func run(ctx context.Context) error {
 	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
 	files := s3.Client(aws, cfg.Stage == runtime.Local)
 	secrets := secret.NewCached(secretsmanager.New(sm.NewFromConfig(aws)), app.Clock, 5*time.Minute)
+	keys := identity.NewKeys(db, identity.PeppersFrom(secrets, cfg.Secrets.Pepper), app.Clock, rand.Reader)
 	h := newHandler(deps{
 		app: app, cfg: cfg, db: db, blobs: s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names()),
 		queue:       sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header)),
@@ -49,13 +50,12 @@ func run(ctx context.Context) error {
 		tables:      sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Downloads, sqs.WithTrace(trace.Header)),
 		connections: &connect.Service{DB: db, Clock: app.Clock},
 		ledger:      ledger.New(db, envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock), app.Clock, rand.Reader),
-		random:      rand.Reader,
+		random:      rand.Reader, revoke: keys.Revoke,
 	})
 	router, err := h.router()
 	if err != nil {
 		return err
 	}
-	keys := identity.NewKeys(db, identity.PeppersFrom(secrets, cfg.Secrets.Pepper), app.Clock, rand.Reader)
 	app.Start(runtime.JSON(router.Lambda(keys)))
 	return nil
 }

@@ -1,18 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"io"
-	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"pricemanager/internal/clock"
 	"pricemanager/internal/envelope"
 	"pricemanager/internal/envelope/memkms"
+	"pricemanager/internal/incident"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
@@ -52,7 +53,7 @@ func newHandler(t *testing.T) (*handler, *memory.Queue, *memory.Blobs) {
 		t.Fatal(err)
 	}
 	clk.Advance(time.Minute)
-	app := &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(io.Discard, clk, "scheduler", "local"), Clock: clk}
+	app := &runtime.App{Log: replay.Log(t), Metrics: metrics.New(replay.Told(t), clk, "scheduler", "local"), Clock: clk}
 	return &handler{app: app, db: db, blobs: blobs, log: log, bell: lane.Bell{DB: db, Queue: queue, Now: clk.Now},
 		pulls: pull.Bell{DB: db, Queue: memory.NewQueue(clk), Now: clk.Now}}, queue, blobs
 }
@@ -105,6 +106,7 @@ func TestRecordedSchedulesDoTheirJobs(t *testing.T) {
 			out, err = again(t.Context(), json.RawMessage(`{"job":"checkpoint"}`))
 			done(0)(t, out, err)
 		},
+		"success-incidents":   done(0),
 		"failure-unknown-job": replay.Error(`no job "clean-the-windows"`),
 		"failure-no-job":      replay.Error("no job"),
 	})
@@ -129,5 +131,31 @@ func TestTheSweepRingsForPriceFilesThatAreDue(t *testing.T) {
 	}
 	if j, err := pull.ParseJob(rung[0].Body); err != nil || j.Pull != p.ID || j.Tenant != seller {
 		t.Errorf("rang for %+v, %v", j, err)
+	}
+}
+
+func TestAnOpenIncidentIsToldInHoursSinceWeBecameAware(t *testing.T) {
+	t.Parallel()
+	h, _, _ := newHandler(t)
+	var told bytes.Buffer
+	h.app.Metrics = metrics.New(&told, h.app.Clock, "scheduler", "local")
+	if n, err := h.incidents(t.Context()); n != 0 || err != nil || told.Len() != 0 {
+		t.Fatal(n, err, told.String())
+	}
+	log := &incident.Log{DB: h.db, Clock: h.app.Clock, Rand: rand.Reader}
+	now := h.app.Clock.Now()
+	i, err := log.Open(t.Context(), incident.Incident{By: "operator:ann", Nature: "x", Aware: now.Add(-25 * time.Hour), From: now.Add(-30 * time.Hour), Tables: []store.Table{store.Offers}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := h.incidents(t.Context()); n != 1 || err != nil || !strings.Contains(told.String(), `"IncidentHours":25`) || !strings.Contains(told.String(), `"IncidentAmazonHours":25`) {
+		t.Error(n, err, told.String())
+	}
+	if _, err := log.Tell(t.Context(), i.ID, incident.Amazon, "operator:ann", "mail"); err != nil {
+		t.Fatal(err)
+	}
+	told.Reset()
+	if n, err := h.incidents(t.Context()); n != 1 || err != nil || !strings.Contains(told.String(), `"IncidentAmazonHours":0`) {
+		t.Error(n, err, told.String())
 	}
 }

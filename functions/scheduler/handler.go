@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
+	"pricemanager/internal/incident"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
@@ -48,7 +48,7 @@ type handler struct {
 // job runs one scheduled job. Every job can be run again at any time.
 func (h *handler) job(ctx context.Context, e event) (result, error) {
 	jobs := map[string]func(context.Context) (int, error){
-		"sweep": h.sweep, "refresh": h.refresh, "checkpoint": h.checkpoints,
+		"sweep": h.sweep, "refresh": h.refresh, "checkpoint": h.checkpoints, "incidents": h.incidents,
 	}
 	run := jobs[e.Job]
 	if run == nil {
@@ -80,19 +80,20 @@ func (h *handler) refresh(ctx context.Context) (int, error) {
 	return n, errors.Join(err, serr)
 }
 
-// checkpoints archives a signed checkpoint of every tenant's ledger that grew
+// checkpoints archives a signed checkpoint, and the leaves below it, of every tenant's ledger that grew
 // since the last one. A tenant whose checkpoint fails does not keep the others
 // from theirs.
 func (h *handler) checkpoints(ctx context.Context) (int, error) {
 	var done int
 	var failed []error
 	var last tenant.ID
+	archive := ledger.Archive{Log: h.log, Blobs: h.blobs}
 	err := lane.Registered(ctx, h.db, func(t tenant.ID, _ price.ConnectionID) error {
 		if t == last {
 			return nil
 		}
 		last = t
-		archived, err := h.archive(ctx, t)
+		archived, err := archive.Run(ctx, t)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("tenant %s: %w", t, err))
 		} else if archived {
@@ -103,21 +104,12 @@ func (h *handler) checkpoints(ctx context.Context) (int, error) {
 	return done, errors.Join(append(failed, err)...)
 }
 
-// archive puts a checkpoint under Object Lock, named for the size it is of, so
-// that the same state is archived once.
-func (h *handler) archive(ctx context.Context, t tenant.ID) (bool, error) {
-	head, err := h.log.Head(ctx, t)
-	if err != nil || head.Size == 0 {
-		return false, err
+// incidents tells how long open incidents have been known, for alarms to look at. It
+// returns how many there are.
+func (h *handler) incidents(ctx context.Context) (int, error) {
+	r, err := (&incident.Log{DB: h.db, Clock: h.app.Clock}).Running(ctx)
+	if err == nil && r.Open > 0 {
+		h.app.Metrics.Emit(nil, metrics.Count("IncidentHours", r.Hours), metrics.Count("IncidentAmazonHours", r.Amazon))
 	}
-	name := fmt.Sprintf("checkpoints/%015d.note", head.Size)
-	have, err := h.blobs.List(ctx, t, store.Archive, name)
-	if err != nil || slices.Contains(have, name) {
-		return false, err
-	}
-	note, err := h.log.Checkpoint(ctx, t)
-	if err != nil {
-		return false, err
-	}
-	return true, h.blobs.Put(ctx, t, store.Archive, name, "text/plain; charset=utf-8", []byte(note))
+	return r.Open, err
 }

@@ -1,6 +1,6 @@
 // Command scheduler is the Lambda function that EventBridge wakes: it sweeps
-// lanes that nobody drives, has price files fetched and catalogues read again, and
-// archives ledger checkpoints.
+// lanes that nobody drives, has price files fetched and catalogues read again,
+// archives ledger checkpoints, and tells how long open incidents have been known.
 package main
 
 import (

@@ -10,7 +10,7 @@ import (
 
 // recordedCode is what the recorded exchange carries: the fake Amazon's second
 // code. newRecorded says so when it gives another.
-const recordedCode = "zq_ZVvAjydM0oRxAX-1g"
+const recordedCode = "cnryCd3zq_ZVvAjydM0o"
 
 // newRecorded has one authorisation and a seller who has just consented again.
 func newRecorded(t *testing.T) *rig {

@@ -14,11 +14,14 @@ import (
 	"pricemanager/internal/amazon"
 	"pricemanager/internal/clock"
 	"pricemanager/internal/connect"
+	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/secret"
 	vault "pricemanager/internal/secret/memory"
 	"pricemanager/internal/spapi"
+	"pricemanager/internal/store"
+	"pricemanager/internal/store/memory"
 	"pricemanager/test/fakeamazon"
 )
 
@@ -28,12 +31,14 @@ const (
 )
 
 type rig struct {
-	t      *testing.T
-	fake   *fakeamazon.Fake
-	vault  *vault.Vault
-	invoke runtime.Handler
-	log    strings.Builder
-	server *httptest.Server
+	t       *testing.T
+	fake    *fakeamazon.Fake
+	vault   *vault.Vault
+	db      *memory.DB
+	handler *handler
+	invoke  runtime.Handler
+	log     strings.Builder
+	server  *httptest.Server
 }
 
 func newRig(t *testing.T) *rig {
@@ -59,11 +64,13 @@ func newRig(t *testing.T) *rig {
 	if err := r.vault.Put(t.Context(), "lwa", secret.New(`{"client_id":"amzn1.client","client_secret":"hidden-client-secret"}`)); err != nil {
 		t.Fatal(err)
 	}
-	h := &handler{log: slog.New(slog.NewJSONHandler(&r.log, nil)), broker: connect.NewBroker(connect.BrokerOptions{
-		Vault: r.vault, Static: secret.NewCached(r.vault, now, time.Hour), LWAKey: "lwa", Prefix: "p/", LWA: lwa, Clock: now, Random: rand.Reader,
-		Scopes: []amazon.Scope{amazon.ScopeNotifications},
-	})}
-	r.invoke = runtime.JSON(h.handle)
+	r.db = memory.New(now)
+	h := &handler{log: slog.New(slog.NewJSONHandler(&r.log, nil)), clock: now, random: rand.Reader,
+		outbox: ledger.Outbox{DB: r.db, Table: store.Connections, Clock: now}, broker: connect.NewBroker(connect.BrokerOptions{
+			Vault: r.vault, Static: secret.NewCached(r.vault, now, time.Hour), LWAKey: "lwa", Prefix: "p/", LWA: lwa, Clock: now, Random: rand.Reader,
+			Scopes: []amazon.Scope{amazon.ScopeNotifications},
+		})}
+	r.handler, r.invoke = h, runtime.JSON(h.handle)
 	return r
 }
 

@@ -7,15 +7,22 @@ import (
 	"crypto/rand"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"pricemanager/internal/amazon"
 	"pricemanager/internal/connect"
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/awskms"
+	"pricemanager/internal/ledger"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/secret"
 	"pricemanager/internal/secret/secretsmanager"
 	"pricemanager/internal/spapi"
+	"pricemanager/internal/store"
+	"pricemanager/internal/store/dynamo"
 )
 
 func main() { runtime.Main(run) }
@@ -38,11 +45,13 @@ func run(ctx context.Context) error {
 		return err
 	}
 	vault := secretsmanager.New(sm.NewFromConfig(aws), secretsmanager.WithKey(cfg.Secrets.DataKey))
-	h := &handler{log: app.Log, broker: connect.NewBroker(connect.BrokerOptions{
+	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
+	h := &handler{log: app.Log, clock: app.Clock, random: rand.Reader, outbox: ledger.Outbox{DB: db, Table: store.Connections, Clock: app.Clock}, broker: connect.NewBroker(connect.BrokerOptions{
 		Vault: vault, Static: secret.NewCached(vault, app.Clock, 5*time.Minute), LWAKey: cfg.Secrets.LWA,
 		Prefix: cfg.Secrets.ConnectionPrefix, LWA: lwa, Clock: app.Clock, Random: rand.Reader,
-		// Not the one that rotates the client secret: nobody here does that yet.
+		// Not the one that rotates the client secret: secret-rotation has that.
 		Scopes: []amazon.Scope{amazon.ScopeNotifications},
+		Shared: &connect.Shared{DB: db, Sealer: envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.SealKey), db, app.Clock), Clock: app.Clock},
 	})}
 	app.Start(runtime.JSON(h.handle))
 	return nil

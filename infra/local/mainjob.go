@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"pricemanager/infra/local/canaries"
 	"pricemanager/infra/local/demo"
 	"pricemanager/infra/local/stack"
 	"pricemanager/internal/price"
+	"pricemanager/test/canary"
 )
 
 // The seller accounts of the demo files, and of a catalogue brought along.
@@ -83,9 +86,9 @@ func patience(speed int) map[string]string {
 }
 
 // do runs the main job on a stack and shows the summary.
-func (j job) do(ctx context.Context, s *stack.Stack, exports string, out io.Writer) (demo.Result, error) {
+func (j job) do(ctx context.Context, s *stack.Stack, exports string, out io.Writer, transport http.RoundTripper) (demo.Result, error) {
 	r, err := demo.Run(ctx, demo.Options{
-		URL: s.URL, APIKey: s.APIKey, Files: j.files, Sellers: j.sellers, ExportDir: exports, Out: out, Terminal: isTerminal(out),
+		URL: s.URL, APIKey: s.APIKey, Files: j.files, Sellers: j.sellers, ExportDir: exports, Out: out, Terminal: isTerminal(out), Transport: transport,
 	})
 	fmt.Fprintf(out, `
   rows       %6d = %d planned + %d held + %d refused + %d unchanged
@@ -106,6 +109,9 @@ func orDash(s string) string {
 }
 
 func isTerminal(w io.Writer) bool {
+	if t, both := w.(*tee); both {
+		w = t.to
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false
@@ -122,7 +128,12 @@ func runDemo(ctx context.Context, out io.Writer, getenv func(string) string) err
 		return err
 	}
 	// An isolated stack: another one may be running on the usual ports.
-	o.StateDir, o.Port, o.AWSPort, o.AmazonPort = "", 0, 0, 0
+	o.Port, o.AWSPort, o.AmazonPort = 0, 0, 0
+	o.StateDir, err = os.MkdirTemp("", "demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(o.StateDir) }()
 	j, err := jobFrom(getenv, &o)
 	if err != nil {
 		return err
@@ -132,7 +143,8 @@ func runDemo(ctx context.Context, out io.Writer, getenv func(string) string) err
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	o.Log = log
+	logged, said := &tee{to: log}, &tee{to: out}
+	o.Log, out = logged, said
 	start := time.Now()
 	fmt.Fprintf(out, "Starting the local AWS and the fake Amazon at %dx Amazon's pace (log: %s)\n", o.Speed, log.Name())
 	s, err := stack.Up(ctx, o)
@@ -140,8 +152,16 @@ func runDemo(ctx context.Context, out io.Writer, getenv func(string) string) err
 		return fmt.Errorf("%w\n(more in %s)", err, log.Name())
 	}
 	fmt.Fprintf(out, "Up after %.1f s\n", time.Since(start).Seconds())
-	r, err := j.do(ctx, s, filepath.Join(o.Root, ".local", "demo"), out)
-	err = errors.Join(err, s.Close())
+	watch := canaries.New(s)
+	r, err := j.do(ctx, s, filepath.Join(o.Root, ".local", "demo"), out, watch.Answers)
+	err = errors.Join(err, watch.Plant(ctx), watch.Remember(ctx), s.Close())
+	if err == nil {
+		// Everything that the run has left, down to what it said on this screen.
+		var figures canary.Figures
+		figures, err = watch.Search(o.StateDir, map[string][]byte{"log": logged.heard(), "output": said.heard()})
+		r.Canary = &figures
+		fmt.Fprintf(out, "  canaries   %6d planted, searched for in %d bytes, found in clear: %d\n", figures.Planted, figures.Scanned, figures.Found)
+	}
 	r.OK = err == nil
 	if err != nil {
 		fmt.Fprintln(out, "FAILED:", err)

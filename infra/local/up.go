@@ -42,7 +42,7 @@ fake Amazon       %s/_amazon/
 what is up        %s/_local/health
 API key           in %s
 `, s.URL, s.URL, s.URL, s.KeyFile())
-	if _, err := j.do(ctx, s, filepath.Join(o.StateDir, "exports"), out); err != nil {
+	if _, err := j.do(ctx, s, filepath.Join(o.StateDir, "exports"), out, nil); err != nil {
 		fmt.Fprintf(out, "\nTHE MAIN JOB FAILED: %v\n", err)
 	}
 	fmt.Fprintf(out, "\nThe product is up at %s until Ctrl-C or: make stop\n", s.URL)

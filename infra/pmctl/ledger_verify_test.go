@@ -25,6 +25,7 @@ const owner tenant.ID = "t_aaaaaa"
 // kit are the files that a seller has.
 type kit struct {
 	dir, zip, jsonl, since, key string
+	log                         *ledger.Log
 }
 
 func newKit(t *testing.T) kit {
@@ -40,11 +41,11 @@ func newKit(t *testing.T) kit {
 	log := ledger.New(db, envelope.New(memkms.New(rand.Reader), db, clk), clk, rand.Reader).
 		WithSigner(func(context.Context) (*ledger.Signer, error) { return signer, nil })
 	record := func(key string) {
-		if err := log.AppendDirect(ctx, owner, key, ledger.Event{Type: ledger.TokenIssued, At: clk.Now(), Target: key}); err != nil {
+		if err := log.AppendDirect(ctx, owner, key, ledger.Event{Type: ledger.TokenIssued, At: clk.Now(), Target: key, Batch: "bat_1"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	k := kit{dir: t.TempDir(), key: signer.VerifierKey()}
+	k := kit{dir: t.TempDir(), key: signer.VerifierKey(), log: log}
 	record("one")
 	since, err := log.Checkpoint(ctx, owner)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ type command struct {
 }
 
 func commands() []command {
-	return []command{ledgerVerify(), stopGlobal()}
+	return slices.Concat([]command{ledgerVerify(), receiptVerify(), stopGlobal(), secretsCost(), privacyReceipt(), privacyReplay(), privacyHold(), blockAddress()}, vaultCommands(), incidentCommands())
 }
 
 // errVerdict is bad news that was already printed as the answer.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"pricemanager/internal/price"
+	"pricemanager/internal/secret"
 )
 
 // Scope is what a grantless token allows: one that speaks for the application
@@ -68,4 +69,11 @@ type Notifications interface {
 	// id. A subscription that leads to another destination is an *Error with
 	// Status 409.
 	Subscribe(ctx context.Context, a Account, t NotificationType, destination string) (string, error)
+}
+
+// SecretRotation has Amazon make a new client secret, which comes as the
+// notification NewSecret. Errors are *Error; a call that Reached may have made
+// one.
+type SecretRotation interface {
+	RotateClientSecret(ctx context.Context, token secret.Value, region price.Region) error
 }

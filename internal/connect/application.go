@@ -16,6 +16,7 @@ const (
 	secretSK      = "client-secret"
 
 	aEnds, aNoticed = "ends", "noticed"
+	aAsked          = "asked" // when Amazon was asked for a new secret that has not come yet
 )
 
 func applicationKey() store.Key { return store.Key{PK: applicationPK, SK: secretSK} }

@@ -2,7 +2,6 @@ package connect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,11 +17,11 @@ import (
 	"pricemanager/internal/tenant"
 )
 
-// BrokerOptions are the parts of a Broker; all but Scopes are needed.
+// BrokerOptions are the parts of a Broker; all but Scopes and Shared are needed.
 type BrokerOptions struct {
 	Vault  secret.Vault // holds the refresh tokens
 	Static *secret.Cached
-	LWAKey string // name in Static of {"client_id","client_secret"}
+	LWAKey string // name in Static of our credentials, see credentials
 	Prefix string // of the names of refresh tokens, ending in a slash
 	LWA    amazon.LWA
 	Clock  clock.Clock
@@ -30,12 +29,14 @@ type BrokerOptions struct {
 	// Scopes are those for which grantless tokens are given. Nil gives none: such
 	// a token speaks for the application and reaches all tenants.
 	Scopes []amazon.Scope
+	// Shared keeps access tokens for all instances; nil keeps them in memory only.
+	Shared *Shared
 }
 
 // Broker is the only code that reads refresh tokens. It runs in a function of
 // its own, whose role alone may read them, and hands out access tokens. A
 // refresh token rests in the vault under prefix, tenant, connection and number
-// of the authorisation; access tokens are kept in memory only.
+// of the authorisation; access tokens are kept in memory, and sealed in Shared.
 //
 // Errors are *amazon.Error when Login with Amazon refused, and never hold a
 // token, a code or the client secret. A withdrawn authorisation is reported and
@@ -54,7 +55,7 @@ const brokerEarly = 5 * time.Minute
 // NewBroker returns a broker.
 func NewBroker(o BrokerOptions) *Broker {
 	b := &Broker{o: o}
-	b.tokens = tokencache.New(o.Clock, o.Random, brokerEarly, 0, b.refresh)
+	b.tokens = tokencache.New(o.Clock, o.Random, brokerEarly, 0, b.fetch)
 	return b
 }
 
@@ -104,6 +105,13 @@ func (b *Broker) Discard(ctx context.Context, t tenant.ID, c price.ConnectionID,
 	if err != nil {
 		return err
 	}
+	if b.o.Shared != nil {
+		// First the token: a repeat after a crash in between finds the secret and
+		// destroys it.
+		if err := b.o.Shared.forget(ctx, t, c); err != nil {
+			return fmt.Errorf("connect: forget access token: %w", err)
+		}
+	}
 	return b.o.Vault.Delete(ctx, name)
 }
 
@@ -131,6 +139,17 @@ var ErrScope = errors.New("connect: the broker gives no token of this scope")
 // failure: a caller that still knows the old number of a connection that was
 // just authorised anew learns the new one when it looks again.
 var errGone = errors.New("no refresh token of this authorisation; look the connection up again")
+
+// fetch gets a token that is not in memory.
+func (b *Broker) fetch(ctx context.Context, a amazon.Account) (amazon.Token, error) {
+	if _, err := b.name(a.Tenant, a.Connection, a.Grant); err != nil {
+		return amazon.Token{}, err
+	}
+	if b.o.Shared == nil {
+		return b.refresh(ctx, a)
+	}
+	return b.o.Shared.get(ctx, a, b.refresh)
+}
 
 func (b *Broker) refresh(ctx context.Context, a amazon.Account) (amazon.Token, error) {
 	name, err := b.name(a.Tenant, a.Connection, a.Grant)
@@ -190,13 +209,6 @@ func (b *Broker) credentials(ctx context.Context) (amazon.Credentials, error) {
 	if err != nil {
 		return amazon.Credentials{}, fmt.Errorf("connect: application credentials: %w", err)
 	}
-	var c struct {
-		ID     string `json:"client_id"`
-		Secret string `json:"client_secret"`
-	}
-	// The decoder's error would quote the secret: it is dropped on purpose.
-	if json.Unmarshal([]byte(text.Reveal()), &c) != nil || c.ID == "" || c.Secret == "" {
-		return amazon.Credentials{}, fmt.Errorf("connect: secret %s does not hold client_id and client_secret", b.o.LWAKey)
-	}
-	return amazon.Credentials{ClientID: c.ID, ClientSecret: secret.New(c.Secret)}, nil
+	c, err := readCredentials(b.o.LWAKey, text)
+	return c.Credentials, err
 }

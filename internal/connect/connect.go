@@ -1,8 +1,9 @@
 // Package connect owns connections: a seller account in one Amazon region that
 // a tenant was authorised to manage. It starts a consent, takes the seller back
 // from it, proves who the seller is, has Amazon tell us about the seller, keeps
-// what is known about the connection, and holds the token broker, the one place
-// that touches refresh tokens.
+// what is known about the connection, ends it, and holds the token broker, the one
+// place that touches refresh tokens. It also replaces the application's own client
+// secret (Rotation).
 //
 // What it promises when things fail: a connection becomes active only when its
 // refresh token is stored, its seller is proven with that very authorisation,
@@ -14,7 +15,8 @@
 // tenant's connection is not found.
 //
 // It does not read catalogues (the lane does), does not call Amazon by itself
-// (it is given what does), and keeps no secret outside the vault.
+// (it is given what does), and keeps no secret outside the vault but access tokens,
+// which it seals.
 package connect
 
 import (
@@ -46,6 +48,8 @@ const (
 	Pending     State = "pending"     // consent was asked for, not yet given
 	Active      State = "active"      // authorised
 	Reauthorise State = "reauthorise" // Amazon no longer accepts the authorisation
+	// Disconnected: the tenant has ended it, and its refresh tokens are destroyed.
+	Disconnected State = "disconnected"
 )
 
 // ImportState says how the reading of the seller's catalogue goes.
@@ -76,6 +80,7 @@ type Connection struct {
 	Marketplaces []price.MarketplaceID
 	CreatedAt    time.Time
 	AuthorisedAt time.Time // of the last consent; zero until the first
+	ClosedAt     time.Time // of the last disconnection; zero until the first
 	Grant        int64     // number of the authorisation in use, 0 until the first
 	Consents     int64     // numbers given out: no refresh token of the connection has a higher one
 	Reason       string    // why it has to be authorised again, Amazon's words
@@ -167,7 +172,8 @@ const (
 
 	aRegion, aState, aSeller, aMarkets     = "region", "state", "seller", "markets"
 	aCreated, aAuthorised, aReason, aActor = "created", "authorised", "reason", "actor"
-	aGrant                                 = "grant"  // number of the authorisation in use
+	aGrant                                 = "grant" // number of the authorisation in use
+	aClosed                                = "closed"
 	aGrants                                = "grants" // numbers given out: no refresh token has a higher one
 	aImport, aKnown, aRequested, aImportAt = "imp", "known", "requested", "impAt"
 	aSubscriptions                         = "subs" // JSON of []Subscription
@@ -328,7 +334,7 @@ func (s *Service) ForMarketplaces(ctx context.Context, t tenant.ID) (map[price.M
 	}
 	out := map[price.MarketplaceID][]Connection{}
 	for _, c := range all {
-		if c.State == Pending {
+		if c.State == Pending || c.State == Disconnected {
 			continue
 		}
 		for _, m := range c.Marketplaces {
@@ -338,7 +344,9 @@ func (s *Service) ForMarketplaces(ctx context.Context, t tenant.ID) (map[price.M
 	return out, nil
 }
 
-// Account returns the seller account of a connection and its marketplaces.
+// Account returns the seller account of a connection and its marketplaces. That
+// of a disconnected one has no authorisation: whoever asks for a token with it is
+// told so.
 func (s *Service) Account(ctx context.Context, t tenant.ID, id price.ConnectionID) (amazon.Account, []price.MarketplaceID, error) {
 	c, err := s.Get(ctx, t, id)
 	if err != nil {
@@ -353,7 +361,7 @@ func (s *Service) Account(ctx context.Context, t tenant.ID, id price.ConnectionI
 func parse(it store.Item) (Connection, error) {
 	c := Connection{
 		ID: price.ConnectionID(it.SK), Region: price.Region(it.Str(aRegion)), State: State(it.Str(aState)),
-		Seller: it.Str(aSeller), CreatedAt: it.Time(aCreated), AuthorisedAt: it.Time(aAuthorised), Reason: it.Str(aReason),
+		Seller: it.Str(aSeller), CreatedAt: it.Time(aCreated), AuthorisedAt: it.Time(aAuthorised), ClosedAt: it.Time(aClosed), Reason: it.Str(aReason),
 		Grant: it.Int(aGrant), Consents: it.Int(aGrants), Import: Import{State: ImportState(it.Str(aImport)), Known: it.Int(aKnown), Requested: it.Int(aRequested), At: it.Time(aImportAt)},
 	}
 	if c.Import.State == "" {

@@ -29,6 +29,8 @@ func Events(r store.Record) []ledger.Event {
 	}
 	var out []ledger.Event
 	switch {
+	case r.New.Str(aState) == string(Disconnected) && r.Old.Str(aState) != string(Disconnected):
+		out = append(out, event(ledger.ConnectionClosed, actor, r.Old, r.New))
 	case r.New.Int(aGrant) != r.Old.Int(aGrant):
 		out = append(out, event(ledger.ConnectionAuthorised, actor, r.Old, r.New))
 	case r.New.Str(aState) == string(Reauthorise) && r.Old.Str(aState) != string(Reauthorise):

@@ -56,6 +56,9 @@ type world struct {
 	ringErr error
 	asked   []price.ConnectionID // for subscriptions
 	askErr  error
+	letters []secret.Value // Amazon's messages with new client secrets
+	reader  amazon.SecretRotation
+	lwa     amazon.LWA
 }
 
 func (w *world) RequestImport(_ context.Context, _ tenant.ID, c price.ConnectionID) error {
@@ -82,7 +85,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	var err error
-	w.fake, err = fakeamazon.New(fakeamazon.Config{Seed: 7, Clock: w.clock, Application: fakeamazon.Application{
+	w.fake, err = fakeamazon.New(fakeamazon.Config{Seed: 7, Clock: w.clock, SecretQueue: func(m secret.Value) { w.letters = append(w.letters, m) }, Application: fakeamazon.Application{
 		ID: "amzn1.sp.solution.x", ClientID: "amzn1.client", ClientSecret: secret.New("first-secret"), RedirectURIs: []string{redirect}, Draft: true,
 	}})
 	if err != nil {
@@ -112,6 +115,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.reader, w.lwa = client, lwa
 	w.broker = connect.NewBroker(connect.BrokerOptions{
 		Vault: w.vault, Static: secret.NewCached(w.static, w.clock, time.Hour), LWAKey: lwaKey, Prefix: prefix,
 		LWA: lwa, Clock: w.clock, Random: rand.Reader, Scopes: []amazon.Scope{amazon.ScopeNotifications},

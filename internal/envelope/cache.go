@@ -79,6 +79,31 @@ func (c *cache) forOpen(ref keyRef, now time.Time) (cipher.AEAD, error) {
 	return newAEAD(keyOf(el).plain)
 }
 
+// promote marks a key that is held as its ring's current one; false when it is
+// not held. What was loaded to open is not loaded again to seal.
+func (c *cache) promote(ref keyRef, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expire(now)
+	el := c.keys[ref]
+	if el == nil {
+		return false
+	}
+	keyOf(el).current = true
+	c.current[ref.ring] = ref.version
+	return true
+}
+
+// retire makes sealing look up the ring's newest version again, when the one in
+// use is older than this.
+func (c *cache) retire(r ring, newest uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current[r] < newest {
+		delete(c.current, r)
+	}
+}
+
 // put takes over the key's bytes.
 func (c *cache) put(k *dataKey) {
 	c.mu.Lock()

@@ -34,6 +34,8 @@ var (
 	ErrOpen = errors.New("envelope: cannot open")
 	// ErrUnavailable: the data key could not be fetched now. Try again.
 	ErrUnavailable = errors.New("envelope: data key unavailable")
+	// ErrErased: the tenant was erased, and nothing is sealed for it any more.
+	ErrErased = errors.New("envelope: tenant was erased")
 	// ErrTooLarge: the plaintext is longer than MaxPlaintext.
 	ErrTooLarge = errors.New("envelope: plaintext too large")
 	// ErrRefused is what a KMS answers for a wrapped key that is not its own or
@@ -84,6 +86,10 @@ const (
 	Addresses   Purpose = "addresses"   // recipients and shipping
 	Ledger      Purpose = "ledger"      // values and salts of ledger events
 )
+
+// Purposes lists all of them. Data keys of a purpose that is not here would
+// outlive their tenant.
+func Purposes() []Purpose { return []Purpose{Members, Connections, Tokens, Addresses, Ledger} }
 
 // Where names the place of a sealed field. It is authenticated: the bytes open
 // there and nowhere else.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,9 @@ const (
 	attrWrapped = "wrapped"
 	attrKMSKey  = "kmsKey"
 	attrCreated = "created"
+	attrErased  = "erased" // instead of a key, see Shred
+	// attrRewrapped is when the key was last wrapped anew; missing: never.
+	attrRewrapped = "rewrapped"
 )
 
 var seed = maphash.MakeSeed()
@@ -75,6 +79,9 @@ func (s *Sealer) loadCurrent(ctx context.Context, r ring, spent uint32) error {
 		return s.create(ctx, r, 1)
 	}
 	item := page.Items[0]
+	if item.Bool(attrErased) {
+		return fmt.Errorf("%w: %s", ErrErased, r.tenant)
+	}
 	version, err := versionOf(item)
 	if err != nil {
 		return err
@@ -83,7 +90,10 @@ func (s *Sealer) loadCurrent(ctx context.Context, r ring, spent uint32) error {
 	if version == spent || age >= keyAge {
 		return s.create(ctx, r, version+1)
 	}
-	return s.load(ctx, keyRef{r, version}, item, true)
+	if ref := (keyRef{r, version}); !s.cache.promote(ref, s.clock.Now()) {
+		return s.load(ctx, ref, item, true)
+	}
+	return nil
 }
 
 // create makes a data key and stores it wrapped. The store decides between two
@@ -163,20 +173,33 @@ func (s *Sealer) load(ctx context.Context, ref keyRef, item store.Item, current 
 // closed for ever. Other processes may hold a plain key for another cacheFor,
 // and backups of the keys table bring keys back until they expire; the caller
 // accounts for both. Shredding twice is no error.
+//
+// A mark takes the place of the highest version of every purpose first, so that
+// whoever seals for the tenant later is refused with ErrErased and makes no new
+// key. A key that was being made meanwhile is destroyed by shredding again.
 func (s *Sealer) Shred(ctx context.Context, t tenant.ID) error {
 	s.cache.forget(t)
-	for {
-		page, err := s.db.Query(ctx, t, store.Keys, store.Query{PK: keysPK})
+	for _, p := range Purposes() {
+		mark := store.Item{Key: ring{t, p}.key(math.MaxUint32), Attrs: map[string]any{attrErased: true}}
+		if err := s.db.Put(ctx, t, store.Keys, mark); err != nil {
+			return fmt.Errorf("envelope: shred %s: close %s: %w", t, p, err)
+		}
+	}
+	for after := ""; ; {
+		page, err := s.db.Query(ctx, t, store.Keys, store.Query{PK: keysPK, After: after})
 		if err != nil {
 			return fmt.Errorf("envelope: shred %s: list keys: %w", t, err)
 		}
-		if len(page.Items) == 0 {
-			return nil
-		}
 		for _, item := range page.Items {
+			if item.Bool(attrErased) {
+				continue
+			}
 			if err := s.db.Delete(ctx, t, store.Keys, item.Key); err != nil {
 				return fmt.Errorf("envelope: shred %s: delete %s: %w", t, item.SK, err)
 			}
+		}
+		if after = page.Next; after == "" {
+			return nil
 		}
 	}
 }

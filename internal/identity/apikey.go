@@ -70,13 +70,13 @@ func mac(pepper secret.Value, t tenant.ID, id, sec string) []byte {
 	return h.Sum(nil)
 }
 
-// matches compares with every pepper, always all of them, in constant time.
-func matches(peppers []secret.Value, stored []byte, t tenant.ID, id, sec string) bool {
-	found := false
+// matching compares with every pepper, always all of them, in constant time. It
+// returns the one that fits.
+func matching(peppers []secret.Value, stored []byte, t tenant.ID, id, sec string) (fits secret.Value, found bool) {
 	for _, p := range peppers {
 		if hmac.Equal(mac(p, t, id, sec), stored) {
-			found = true
+			fits, found = p, true
 		}
 	}
-	return found
+	return fits, found
 }

@@ -37,13 +37,14 @@ const (
 	ApprovalsWrite   Scope = "approvals:write"
 	StopsRead        Scope = "stops:read"
 	StopsWrite       Scope = "stops:write"
+	ErasuresWrite    Scope = "erasures:write"
 )
 
 // Scopes lists all scopes.
 func Scopes() []Scope {
 	return []Scope{
 		ConnectionsRead, ConnectionsWrite, OffersRead, PlansRead, PlansWrite,
-		BatchesRead, BatchesWrite, ExportsRead, ExportsWrite, LedgerRead, GuardsRead, GuardsWrite, ReleasesWrite, ApprovalsWrite, StopsRead, StopsWrite,
+		BatchesRead, BatchesWrite, ExportsRead, ExportsWrite, LedgerRead, GuardsRead, GuardsWrite, ReleasesWrite, ApprovalsWrite, StopsRead, StopsWrite, ErasuresWrite,
 	}
 }
 

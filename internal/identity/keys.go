@@ -31,12 +31,17 @@ const (
 // Where the items are: the key's own item, and in the Directory its tenant.
 const keysPK = "apikey"
 
+// aPepper names the pepper that a key's mac was made with; keys from before
+// rotations lack it.
+const aPepper = "pepper"
+
 func directoryKey(id string) store.Key { return store.Key{PK: "apikey#" + id, SK: "tenant"} }
 func itemKey(id string) store.Key      { return store.Key{PK: keysPK, SK: id} }
 
 // Peppers gives the secrets that stored keys are hashed under: the first one
-// for new keys, all of them for old ones, so that a pepper can be replaced.
-type Peppers func(ctx context.Context) ([]secret.Value, error)
+// for new keys, all of them for old ones, so that a pepper can be replaced. What
+// is given may be some minutes old unless fresh is wanted.
+type Peppers func(ctx context.Context, fresh bool) ([]secret.Value, error)
 
 // Keys makes and checks API keys. It is safe for concurrent use.
 type Keys struct {
@@ -78,7 +83,7 @@ func (k *Keys) Create(ctx context.Context, t tenant.ID, actor, name string, scop
 	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s Scope) bool { return !s.Valid() }) {
 		return Key{}, secret.Value{}, fault.New(fault.Invalid, "scopes", "Give the key one or more of the scopes %v.", Scopes())
 	}
-	peppers, err := k.usable(ctx)
+	peppers, err := k.usable(ctx, false)
 	if err != nil {
 		return Key{}, secret.Value{}, err
 	}
@@ -94,7 +99,7 @@ func (k *Keys) Create(ctx context.Context, t tenant.ID, actor, name string, scop
 		return Key{}, secret.Value{}, fmt.Errorf("identity: scopes: %w", err)
 	}
 	item := store.Item{Key: itemKey(id), Attrs: map[string]any{
-		"name": name, "scopes": list, "role": string(key.Role), "mac": mac(peppers[0], t, id, sec),
+		"name": name, "scopes": list, "role": string(key.Role), "mac": mac(peppers[0], t, id, sec), aPepper: pepperID(peppers[0]),
 		"createdAt": store.Millis(now), "createdBy": actor, "expires": store.Millis(key.Expires),
 	}}
 	pointer := store.Item{Key: directoryKey(id), Attrs: map[string]any{"tenant": string(t)}}
@@ -122,7 +127,7 @@ func (k *Keys) Authenticate(ctx context.Context, key secret.Value) (Principal, e
 	if !ok {
 		return Principal{}, refused
 	}
-	peppers, err := k.usable(ctx)
+	peppers, err := k.usable(ctx, false)
 	if err != nil {
 		return Principal{}, err
 	}
@@ -130,17 +135,29 @@ func (k *Keys) Authenticate(ctx context.Context, key secret.Value) (Principal, e
 	if err != nil {
 		return Principal{}, fault.New(fault.Unavailable, "", "The key cannot be checked now; try again.").Because(err)
 	}
+	now := k.clock.Now()
+	if under := found.Str(aPepper); under != "" && now.Before(found.Time("expires")) && !knows(peppers, under) {
+		// The key was made, or used, under a pepper that is newer than the list
+		// here. A rotation drops no pepper of a living key, so that this is once
+		// per rotation and not whenever somebody knocks.
+		if peppers, err = k.usable(ctx, true); err != nil {
+			return Principal{}, err
+		}
+	}
 	// An unknown key costs the same comparison as a known one.
-	if !matches(peppers, found.Bytes("mac"), t, id, sec) {
+	pepper, ok := matching(peppers, found.Bytes("mac"), t, id, sec)
+	if !ok {
 		return Principal{}, refused
 	}
 	info, err := keyOf(found)
 	if err != nil {
 		return Principal{}, err
 	}
-	now := k.clock.Now()
 	if !info.Revoked.IsZero() || !now.Before(info.Expires) {
 		return Principal{}, refused
+	}
+	if pepper.Reveal() != peppers[0].Reveal() || found.Str(aPepper) == "" {
+		k.rehash(ctx, t, found, mac(peppers[0], t, id, sec), pepperID(peppers[0]))
 	}
 	k.used(ctx, t, info, now)
 	return Principal{Tenant: t, Actor: "key:" + id, KeyID: id, Role: info.Role, Scopes: info.Scopes}, nil
@@ -176,6 +193,19 @@ func (k *Keys) used(ctx context.Context, t tenant.ID, key Key, now time.Time) {
 	_, _ = k.db.Update(ctx, t, store.Identity, itemKey(key.ID), store.Update{
 		Set: map[string]any{"lastUsed": store.Millis(hour)},
 		If:  []store.Cond{store.Exists(), store.AnyOf(store.Missing("lastUsed"), store.Lt("lastUsed", store.Millis(hour)))},
+	})
+}
+
+// rehash moves a key to the newest pepper, the only time that is possible: when
+// the key itself is at hand. A write that fails, or that another request won, is
+// made up for at the next use.
+func (k *Keys) rehash(ctx context.Context, t tenant.ID, item store.Item, mac []byte, pepper string) {
+	was := store.Missing(aPepper)
+	if old := item.Str(aPepper); old != "" {
+		was = store.Eq(aPepper, old)
+	}
+	_, _ = k.db.Update(ctx, t, store.Identity, item.Key, store.Update{
+		Set: map[string]any{"mac": mac, aPepper: pepper}, If: []store.Cond{store.Exists(), was},
 	})
 }
 
@@ -221,8 +251,8 @@ func (k *Keys) Revoke(ctx context.Context, t tenant.ID, actor, id string) error 
 
 // usable returns the peppers, refusing to work with none or a weak one: an
 // HMAC under a short key would look the same and protect nothing.
-func (k *Keys) usable(ctx context.Context) ([]secret.Value, error) {
-	peppers, err := k.peppers(ctx)
+func (k *Keys) usable(ctx context.Context, fresh bool) ([]secret.Value, error) {
+	peppers, err := k.peppers(ctx, fresh)
 	if err == nil && len(peppers) == 0 {
 		err = errors.New("identity: there is no pepper")
 	}

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"pricemanager/internal/envelope"
 	"pricemanager/internal/store"
@@ -33,10 +34,6 @@ const skew = 5 * time.Minute
 // maxConflicts is how many lost races one Append takes before it gives up. Each
 // lost race is another's progress, so this many in a row mean something else.
 const maxConflicts = 200
-
-// maxSeen bounds the sources remembered per tenant between calls, at about 100
-// bytes each.
-const maxSeen = 100_000
 
 // AppendDirect records an event that no table change stands for. Repeating it
 // with the same key and the same event.At adds nothing; keep both with whatever
@@ -122,22 +119,21 @@ func (l *Log) append(ctx context.Context, t tenant.ID, work []pending) (appended
 // pending is an entry with its events encoded.
 type pending struct {
 	tag    tag
-	seq    string
+	seq    number
 	at     time.Time
 	events [][]byte
 	size   int // bytes of events
 }
 
 func prepare(e Entry) (pending, error) {
-	// Leading zeros would break the comparison by length.
-	seq := strings.TrimLeft(e.Seq, "0")
-	if e.Source == "" || seq == "" || len(seq) > maxSeq || strings.Trim(seq, "0123456789") != "" {
+	seq, ok := parseSeq(e.Seq)
+	if e.Source == "" || !ok {
 		return pending{}, fmt.Errorf("%w: source %q with sequence number %q", ErrInvalid, e.Source, e.Seq)
 	}
 	if e.At.IsZero() {
 		return pending{}, fmt.Errorf("%w: source %q number %s has no time", ErrInvalid, e.Source, e.Seq)
 	}
-	p := pending{tag: tagOf(e.Source), seq: seq, at: e.At}
+	p := pending{tag: tagOf(e.Source), seq: seq, at: e.At, events: make([][]byte, 0, len(e.Events))}
 	for _, ev := range e.Events {
 		b, err := ev.encode()
 		if err != nil {
@@ -154,7 +150,7 @@ func prepare(e Entry) (pending, error) {
 }
 
 // build makes the next segment of the tree from the chunk, sealed for its place.
-func (l *Log) build(ctx context.Context, t tenant.ID, tl *tail, chunk []pending) (segment, map[tag]string, error) {
+func (l *Log) build(ctx context.Context, t tenant.ID, tl *tail, chunk []pending) (segment, map[tag]number, error) {
 	seed := make([]byte, saltSize)
 	l.mu.Lock()
 	_, err := io.ReadFull(l.rand, seed)
@@ -167,8 +163,9 @@ func (l *Log) build(ctx context.Context, t tenant.ID, tl *tail, chunk []pending)
 		seg.at = tl.at // another clock is ahead; times in the table never go back
 	}
 	salts := newSalter(seed)
-	seen := make(map[tag]string, len(chunk))
-	var events [][]byte
+	seen := make(map[tag]number, len(chunk))
+	events := make([][]byte, 0, len(chunk))
+	seg.leaves = make([]tlog.Hash, 0, len(chunk))
 	for _, p := range chunk {
 		seen[p.tag] = p.seq
 		for _, e := range p.events {
@@ -185,11 +182,7 @@ func (l *Log) build(ctx context.Context, t tenant.ID, tl *tail, chunk []pending)
 	if seg.events, err = l.sealer.Seal(ctx, t, envelope.Ledger, place(seg.first, attrEvents), packed); err != nil {
 		return segment{}, nil, fmt.Errorf("ledger: seal events: %w", err)
 	}
-	sources, err := packSeen(seen)
-	if err != nil {
-		return segment{}, nil, err
-	}
-	if seg.seen, err = l.sealer.Seal(ctx, t, envelope.Ledger, place(seg.first, attrSeen), sources); err != nil {
+	if seg.seen, err = l.sealer.Seal(ctx, t, envelope.Ledger, place(seg.first, attrSeen), packSeen(seen)); err != nil {
 		return segment{}, nil, fmt.Errorf("ledger: seal sources: %w", err)
 	}
 	return seg, seen, nil

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"math/bits"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -21,7 +22,7 @@ const field = "event"
 // (4 bytes, big-endian) in front. Without the salt it says nothing about the
 // value, however few values are possible.
 func commitment(salt []byte, name string, value []byte) [sha256.Size]byte {
-	buf := make([]byte, 0, 12+len(salt)+len(name)+len(value))
+	buf := make([]byte, 0, 1024) // of a constant size: it stays off the heap for all but large events
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(salt)))
 	buf = append(buf, salt...)
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(name)))
@@ -34,7 +35,9 @@ func commitment(salt []byte, name string, value []byte) [sha256.Size]byte {
 // leafHash is the RFC 6962 hash of the leaf whose content is the commitment.
 func leafHash(salt, event []byte) tlog.Hash {
 	c := commitment(salt, field, event)
-	return tlog.RecordHash(c[:])
+	var in [1 + sha256.Size]byte // 0 and the content; tlog.RecordHash says the same with a hash on the heap
+	copy(in[1:], c[:])
+	return sha256.Sum256(in[:])
 }
 
 // salter derives the salts of one append from its random seed, one for each
@@ -104,17 +107,10 @@ func parseEdge(size int64, b []byte) (edge, error) {
 	if err != nil {
 		return edge{}, err
 	}
-	if size < 0 || len(roots) != bits(size) {
+	if size < 0 || len(roots) != bits.OnesCount64(uint64(size)) {
 		return edge{}, fmt.Errorf("ledger: edge of %d hashes does not fit a tree of %d", len(roots), size)
 	}
 	return edge{size, roots}, nil
-}
-
-func bits(n int64) (count int) {
-	for ; n > 0; n &= n - 1 {
-		count++
-	}
-	return count
 }
 
 func joinHashes(hs []tlog.Hash) []byte {

@@ -6,10 +6,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"io"
-	"math/big"
 	"sync"
 	"time"
 
@@ -44,9 +42,6 @@ const (
 	maxLeaves = 1000
 	maxRaw    = 256 << 10
 )
-
-// maxSeq is the longest sequence number taken, in digits. DynamoDB's have 21 to 40.
-const maxSeq = 48
 
 func itemKey(first int64) store.Key {
 	return store.Key{PK: logPK, SK: fmt.Sprintf("%015d", first)}
@@ -133,6 +128,7 @@ var deflaters = sync.Pool{New: func() any {
 // packEvents is seed, then the events, each after its length, compressed.
 func packEvents(seed []byte, events [][]byte) ([]byte, error) {
 	var out bytes.Buffer
+	out.Grow(128 * len(events)) // about what they compress to
 	out.Write(seed)
 	w := deflaters.Get().(*flate.Writer) //nolint:forcetypeassert // the pool holds nothing else
 	defer deflaters.Put(w)
@@ -184,34 +180,4 @@ type tag [16]byte
 func tagOf(source string) tag {
 	h := sha256.Sum256([]byte(source))
 	return tag(h[:16])
-}
-
-// packSeen encodes the last sequence number of each source: tag, length, and
-// the number in big-endian bytes (half the size of its digits).
-func packSeen(seen map[tag]string) ([]byte, error) {
-	out := make([]byte, 0, len(seen)*28)
-	for tg, seq := range seen {
-		n, ok := new(big.Int).SetString(seq, 10)
-		if !ok {
-			return nil, fmt.Errorf("%w: sequence number %q", ErrInvalid, seq)
-		}
-		b := n.Bytes()
-		out = append(out, tg[:]...)
-		out = append(out, byte(len(b)))
-		out = append(out, b...)
-	}
-	return out, nil
-}
-
-// eachSeen calls f for every source and sequence number of packSeen's bytes.
-func eachSeen(b []byte, f func(tag, string)) error {
-	for len(b) > 0 {
-		if len(b) < 17 || len(b) < 17+int(b[16]) {
-			return fmt.Errorf("ledger: cut list of sources: %s", hex.EncodeToString(b[:min(len(b), 17)]))
-		}
-		n := 17 + int(b[16])
-		f(tag(b[:16]), new(big.Int).SetBytes(b[17:n]).String())
-		b = b[n:]
-	}
-	return nil
 }

@@ -68,7 +68,7 @@ func (p *Pump) Handle(ctx context.Context, records []store.Record) (failed []str
 	}
 	for _, t := range order {
 		g := groups[t]
-		if _, err := p.Log.append(ctx, t, g.work); err != nil {
+		if _, err := p.Log.append(ctx, t, g.work); err != nil && !p.Log.erased(ctx, t, err) {
 			fail(g.first, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -170,4 +171,62 @@ func TestAnEventTakesTimeAndSourceFromItsRecord(t *testing.T) {
 	if string(leaves[0].Event) != want {
 		t.Errorf("event %s, want %s", leaves[0].Event, want)
 	}
+}
+
+// A table's stream, cut into shards, is worked off at once by processes
+// that know nothing of each other; shards deliver again what they delivered, and
+// whole deliveries overtake each other between shards.
+func TestConcurrentStreamsGiveEachChangeOnceInItsItemsOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t)
+		const items, changes = 4, 60
+		want := map[string][]string{} // by item
+		for i := range changes {
+			item := rapid.IntRange(0, items-1).Draw(rt, "item")
+			sk := fmt.Sprintf("s%d", item)
+			name := fmt.Sprintf("%s-%03d", sk, i)
+			put(t, w.db, tenantA, store.Offers, "p1", sk, name)
+			want[sk] = append(want[sk], name)
+		}
+		shards := make([][]store.Record, items) // an item's changes are of one shard
+		for _, r := range w.db.Records(store.Offers, "") {
+			s := int(r.Key.SK[1]-'0') % len(shards)
+			shards[s] = append(shards[s], r)
+		}
+		var wg sync.WaitGroup
+		for _, shard := range shards {
+			var batches [][]store.Record
+			for pos := 0; pos < len(shard); {
+				from := rapid.IntRange(0, pos).Draw(rt, "from")
+				to := rapid.IntRange(pos+1, len(shard)).Draw(rt, "to")
+				batches = append(batches, shard[from:to])
+				pos = to
+			}
+			for range 2 { // the same shard by two processes at once
+				wg.Go(func() {
+					for _, b := range batches {
+						// A lost race is tried again, as the stream does.
+						for failed := b; len(failed) > 0; {
+							seqs, _ := pump(w.log()).Handle(context.Background(), failed)
+							if len(seqs) == 0 {
+								break
+							}
+							i := slices.IndexFunc(failed, func(r store.Record) bool { return r.Seq == seqs[0] })
+							failed = failed[i:]
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+		got := map[string][]string{}
+		for _, name := range targets(t, w.log(), tenantA) {
+			sk, _, _ := strings.Cut(name, "-")
+			got[sk] = append(got[sk], name)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			rt.Fatalf("recorded %v, want %v", got, want)
+		}
+	})
 }

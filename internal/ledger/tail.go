@@ -25,11 +25,7 @@ type tail struct {
 	known bool // the fields below are a state of the ledger
 	edge  edge
 	at    time.Time // of the newest append
-	seen  map[tag]string
-
-	oldest string    // SK of the oldest append in seen
-	since  time.Time // its time
-	whole  bool      // seen reaches back to the first append
+	seen  memory
 }
 
 // tail returns the tenant's tail, held until unlock is called.
@@ -67,43 +63,37 @@ func (tl *tail) cover(ctx context.Context, l *Log, t tenant.ID, from time.Time) 
 		if err != nil {
 			return err
 		}
-		tl.seen = map[tag]string{}
-		if seg.after.size == 0 {
-			tl.whole = true
-		} else {
-			if err := tl.remember(ctx, l, t, seg); err != nil {
+		tl.seen = nil
+		if seg.after.size > 0 {
+			if err := remember(ctx, l, t, tl.seen.next(seg), seg); err != nil {
 				return err
 			}
-			tl.reach(seg)
 		}
 		tl.edge, tl.at, tl.known = seg.after, seg.at, true
 	}
-	for !tl.whole && !tl.since.Before(from) {
+	for len(tl.seen) > 0 && !tl.seen[0].whole && !tl.seen[0].since.Before(from) {
+		oldest := tl.seen[0].oldest
 		page, err := l.db.Query(ctx, t, store.Ledger, store.Query{
-			PK: logPK, Reverse: true, After: tl.oldest, Limit: walkPage,
+			PK: logPK, Reverse: true, After: oldest, Limit: walkPage,
 		})
 		if err != nil {
-			return fmt.Errorf("ledger: appends before %s of %s: %w", tl.oldest, t, err)
+			return fmt.Errorf("ledger: appends before %s of %s: %w", oldest, t, err)
 		}
 		if len(page.Items) == 0 {
-			return fmt.Errorf("ledger: nothing before %s of %s", tl.oldest, t)
+			return fmt.Errorf("ledger: nothing before %s of %s", oldest, t)
 		}
 		for _, item := range page.Items {
 			seg, err := parseSegment(item)
 			if err != nil {
 				return err
 			}
-			if err := tl.remember(ctx, l, t, seg); err != nil {
+			if err := remember(ctx, l, t, tl.seen.before(seg), seg); err != nil {
 				return err
 			}
-			tl.reach(seg)
 		}
 	}
+	tl.seen.trim(from)
 	return nil
-}
-
-func (tl *tail) reach(seg segment) {
-	tl.oldest, tl.since, tl.whole = itemKey(seg.first).SK, seg.at, seg.first == 0
 }
 
 // catchUp reads what others appended since.
@@ -126,7 +116,7 @@ func (tl *tail) catchUp(ctx context.Context, l *Log, t tenant.ID) error {
 			if seg.first != tl.edge.size {
 				return fmt.Errorf("ledger: leaf %d of %s is missing, next is %d", tl.edge.size, t, seg.first)
 			}
-			if err := tl.remember(ctx, l, t, seg); err != nil {
+			if err := remember(ctx, l, t, tl.seen.next(seg), seg); err != nil {
 				return err
 			}
 			tl.edge, tl.at = seg.after, seg.at
@@ -138,43 +128,34 @@ func (tl *tail) catchUp(ctx context.Context, l *Log, t tenant.ID) error {
 }
 
 // remember adds the sources of a segment.
-func (tl *tail) remember(ctx context.Context, l *Log, t tenant.ID, seg segment) error {
+func remember(ctx context.Context, l *Log, t tenant.ID, g *generation, seg segment) error {
 	plain, err := l.sealer.Open(ctx, t, envelope.Ledger, place(seg.first, attrSeen), seg.seen)
 	if err != nil {
 		return fmt.Errorf("ledger: sources from leaf %d of %s: %w", seg.first, t, err)
 	}
-	return eachSeen(plain, tl.note)
-}
-
-// note keeps the highest number of a source, in whatever order appends are read.
-func (tl *tail) note(tg tag, seq string) {
-	if old, ok := tl.seen[tg]; !ok || store.CompareSeq(seq, old) > 0 {
-		tl.seen[tg] = seq
-	}
+	return eachSeen(plain, g.note)
 }
 
 // follow takes over a segment that was just written after the edge.
-func (tl *tail) follow(seg segment, seen map[tag]string) {
+func (tl *tail) follow(seg segment, seen map[tag]number) {
+	g := tl.seen.next(seg)
 	for tg, seq := range seen {
-		tl.note(tg, seq)
+		g.note(tg, seq)
 	}
 	tl.edge, tl.at = seg.after, seg.at
-	if len(tl.seen) > maxSeen {
-		tl.forget()
-	}
 }
 
 // takeNew splits the entries that were not appended before into the first
 // chunk, small enough for one item, and the rest.
 func (tl *tail) takeNew(work []pending) (chunk, rest []pending) {
-	last := make(map[tag]string)
+	last := make(map[tag]number, min(len(work), maxLeaves))
 	events, size := 0, 0
 	for i, p := range work {
 		old, ok := last[p.tag]
 		if !ok {
-			old, ok = tl.seen[p.tag]
+			old, ok = tl.seen.last(p.tag)
 		}
-		if ok && store.CompareSeq(p.seq, old) <= 0 {
+		if ok && !p.seq.after(old) {
 			continue
 		}
 		if len(chunk) > 0 && (events+len(p.events) > maxLeaves || size+p.size > maxRaw) {

@@ -57,7 +57,7 @@ func (x *Exports) build(ctx context.Context, t tenant.ID, e Export) (body []byte
 
 // requests is this room's own part: the exports that were asked for.
 func (x *Exports) requests(ctx context.Context, t tenant.ID, w *Writer) error {
-	list, err := w.List("exports")
+	table, err := w.Table("exports", "id", "state", "by", "at", "finished_at", "sha256")
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (x *Exports) requests(ctx context.Context, t tenant.ID, w *Writer) error {
 			if !e.Finished.IsZero() {
 				row.Finished = &e.Finished
 			}
-			if err := list.Add(row); err != nil {
+			if err := table.Add(row, e.ID, string(e.State), e.By, Stamp(e.At), Stamp(e.Finished), e.SHA256); err != nil {
 				return err
 			}
 		}

@@ -13,6 +13,9 @@ var _ ledger.Mapper = Events
 // digest of a finished archive is among the values, so that an archive can be
 // tied to the ledger later.
 func Events(r store.Record) []ledger.Event {
+	if r.Table == store.Privacy && r.Key.PK == erasurePK && r.New != nil {
+		return erasureEvents(r)
+	}
 	if r.Table != store.Privacy || r.Key.PK != exportPK || r.New == nil {
 		return nil
 	}
@@ -37,6 +40,27 @@ func Events(r store.Record) []ledger.Event {
 	}
 	// Another state leaves the event without a type, and the ledger refuses it:
 	// a state that nobody thought of must not pass silently.
+	return []ledger.Event{ev}
+}
+
+// erasureEvents are those that get into a ledger before it is closed.
+func erasureEvents(r store.Record) []ledger.Event {
+	e := erasureOf(r.Tenant, *r.New)
+	if r.Old != nil && State(r.Old.Str(attrState)) == e.State {
+		return nil
+	}
+	ev := ledger.Event{Actor: "privacy", Target: e.ID, Correlation: e.request}
+	switch e.State {
+	case Cooling:
+		ev.Type, ev.Actor, ev.At = ledger.ErasureRequested, e.by, e.At
+		ev.After = document(map[string]any{"startsAt": e.Starts})
+	case Cancelled:
+		ev.Type, ev.Actor, ev.At = ledger.ErasureCancelled, e.by, e.Finished
+	case Closing:
+		ev.Type, ev.At = ledger.ErasureStarted, e.Started
+	default:
+		return nil
+	}
 	return []ledger.Event{ev}
 }
 

@@ -123,16 +123,20 @@ func exportOf(item store.Item) Export {
 	return e
 }
 
-// Message is what the privacy queue carries.
+// Message is what the privacy queue and the erasure queue carry.
 type Message struct {
-	Kind   string    `json:"kind"` // KindExport
-	Tenant tenant.ID `json:"tenant"`
-	Export string    `json:"export"`
-	Trace  string    `json:"trace,omitempty"`
+	Kind    string    `json:"kind"` // KindExport or KindErasure
+	Tenant  tenant.ID `json:"tenant"`
+	Export  string    `json:"export,omitempty"`
+	Erasure string    `json:"erasure,omitempty"`
+	Trace   string    `json:"trace,omitempty"`
 }
 
-// KindExport is the kind of a Message that asks for an export.
-const KindExport = "export"
+// The kinds of a Message. Each kind has a queue and a function of its own.
+const (
+	KindExport  = "export"
+	KindErasure = "erasure"
+)
 
 // Request begins an export of everything of the tenant. by is who asked and
 // request the id of the HTTP request, for the ledger.
@@ -320,16 +324,19 @@ const idPrefix = "exp_"
 
 var idCode = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// newID is exp_ and 26 characters that hold 128 random bits.
-func newID(rand io.Reader) (string, error) {
+func newID(rand io.Reader) (string, error) { return newPrefixed(idPrefix, rand) }
+func validID(id string) bool               { return validPrefixed(idPrefix, id) }
+
+// newPrefixed is the prefix and 26 characters that hold 128 random bits.
+func newPrefixed(prefix string, rand io.Reader) (string, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(rand, b[:]); err != nil {
 		return "", fmt.Errorf("privacy: id: %w", err)
 	}
-	return idPrefix + strings.ToLower(idCode.EncodeToString(b[:])), nil
+	return prefix + strings.ToLower(idCode.EncodeToString(b[:])), nil
 }
 
-func validID(id string) bool {
-	rest, ok := strings.CutPrefix(id, idPrefix)
+func validPrefixed(prefix, id string) bool {
+	rest, ok := strings.CutPrefix(id, prefix)
 	return ok && len(rest) == 26 && strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }

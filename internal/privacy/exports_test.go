@@ -176,7 +176,7 @@ func TestAnExportHasEverythingOfItsTenantAndNothingOfAnother(t *testing.T) {
 	w.request(t, tenantB)
 	e, body := w.done(t, tenantA)
 	got := files(t, body)
-	want := []string{"README.txt", "checkpoint.txt", "exports.json", "ledger.jsonl", "manifest.json", "offers.csv", "offers.json"}
+	want := []string{"README.txt", "checkpoint.txt", "exports.csv", "exports.json", "ledger.jsonl", "manifest.json", "offers.csv", "offers.json"}
 	if names := sorted(got); !slices.Equal(names, want) || e.Files != len(want) {
 		t.Errorf("files %v (%d), want %v", names, e.Files, want)
 	}
@@ -240,7 +240,7 @@ func TestTheManifestDescribesEveryFile(t *testing.T) {
 		}
 		rows[f.Name] = f.Rows
 	}
-	want := map[string]int{"README.txt": 0, "checkpoint.txt": 0, "exports.json": 1, "ledger.jsonl": 1, "offers.csv": 1, "offers.json": 1}
+	want := map[string]int{"README.txt": 0, "checkpoint.txt": 0, "exports.csv": 1, "exports.json": 1, "ledger.jsonl": 1, "offers.csv": 1, "offers.json": 1}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}

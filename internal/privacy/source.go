@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"pricemanager/internal/tenant"
 )
@@ -75,7 +76,8 @@ func (l *List) Add(v any) error {
 	return err
 }
 
-// Table begins name.csv and name.json with the same rows.
+// Table begins name.csv and name.json with the same rows, of which there may be
+// more in the CSV file where an element of the JSON has parts (see AddRows).
 func (w *Writer) Table(name string, columns ...string) (*Table, error) {
 	list, err := w.List(name)
 	if err != nil {
@@ -104,19 +106,36 @@ type Table struct {
 // Add appends one row: v for the JSON file, cells for the CSV file, one for
 // each column. The JSON has the values as they are; cells that a spreadsheet
 // would run as a formula are neutralised.
-func (t *Table) Add(v any, cells ...string) error {
-	if len(cells) != t.columns {
-		return fmt.Errorf("privacy: %d cells in a row of %s, want %d", len(cells), t.file.name, t.columns)
-	}
+func (t *Table) Add(v any, cells ...string) error { return t.AddRows(v, cells) }
+
+// AddRows appends one element to the JSON file, and the rows that it stands for to
+// the CSV file, none included.
+func (t *Table) AddRows(v any, rows ...[]string) error {
 	if err := t.list.Add(v); err != nil {
 		return err
 	}
-	safe := make([]string, len(cells))
-	for i, c := range cells {
-		safe[i] = Cell(c)
+	for _, cells := range rows {
+		if len(cells) != t.columns {
+			return fmt.Errorf("privacy: %d cells in a row of %s, want %d", len(cells), t.file.name, t.columns)
+		}
+		safe := make([]string, len(cells))
+		for i, c := range cells {
+			safe[i] = Cell(c)
+		}
+		t.file.rows++
+		if err := t.csv.Write(safe); err != nil {
+			return err
+		}
 	}
-	t.file.rows++
-	return t.csv.Write(safe)
+	return nil
+}
+
+// Stamp is a time as a cell: empty for the zero time.
+func Stamp(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
 }
 
 // Cell neutralises text that a spreadsheet would take for a formula (OWASP, CSV

@@ -14,19 +14,30 @@ type fetched struct {
 	Plan   string `json:"plan,omitempty"` // of prices; of rates there is rates.changed
 }
 
+// told is the source of an item as the ledger keeps it and shows it to whoever it
+// is disclosed to: without what may be the key to the file. Nil when it cannot be
+// read.
+func told(it *store.Item) json.RawMessage {
+	var s Source
+	if json.Unmarshal(it.Bytes(aSource), &s) != nil {
+		return nil
+	}
+	return s.WithoutKeys().encode()
+}
+
 // Events are the ledger events that a change of a source's item means: it was set,
 // changed or deleted, it paused, or a new file was fetched.
 func Events(r store.Record) []ledger.Event {
 	if r.Table != store.Offers || r.Key.PK != pullsPK || r.New == nil {
 		return nil
 	}
-	e := ledger.Event{Actor: r.New.Str(aActor), At: r.New.Time(aAt), Target: "pull:" + r.Key.SK, Source: string(store.Offers), After: r.New.Bytes(aSource)}
+	e := ledger.Event{Actor: r.New.Str(aActor), At: r.New.Time(aAt), Target: "pull:" + r.Key.SK, Source: string(store.Offers), After: told(r.New)}
 	switch {
 	case r.Old == nil:
 		e.Type = ledger.PullCreated
 		return []ledger.Event{e}
 	case r.New.Int(aRevision) != r.Old.Int(aRevision):
-		e.Type, e.Before = ledger.PullChanged, r.Old.Bytes(aSource)
+		e.Type, e.Before = ledger.PullChanged, told(r.Old)
 		if State(r.New.Str(aState)) == deleted {
 			e.Type, e.After = ledger.PullDeleted, nil
 		}

@@ -94,6 +94,17 @@ func (s Source) host() string {
 	return u.Hostname()
 }
 
+// WithoutKeys returns the source with addresses whose query is hidden: it may be
+// the key to the file, and what is taken away may be read by others.
+func (s Source) WithoutKeys() Source {
+	for _, at := range []*string{&s.URL, &s.ChecksumURL} {
+		if before, _, has := strings.Cut(*at, "?"); has {
+			*at = before + "?[hidden]"
+		}
+	}
+	return s
+}
+
 // file is what the file is called: the last part of its address, never the query,
 // which may be a key.
 func (s Source) file() string {

@@ -270,3 +270,23 @@ func TestOneThatCannotBeRungForDoesNotKeepTheOthers(t *testing.T) {
 		t.Errorf("the next sweep rang for %d, %v", n, err)
 	}
 }
+
+// What may be the key to a file is in no ledger event, before or after a change.
+func TestTheKeyInAnAddressIsInNoEvent(t *testing.T) {
+	t.Parallel()
+	const key = "k3yInTheQuery"
+	item := func(revision int64) *store.Item {
+		s := Source{Kind: Prices, URL: "https://h.example/p.csv?key=" + key, ChecksumURL: "https://h.example/p.sha256?sig=" + key + "&a=1", Schedule: Schedule{EveryMinutes: 60}}
+		return &store.Item{Key: itemKey("pull_a"), Attrs: map[string]any{aSource: s.encode(), aRevision: revision, aActor: "key:k", aAt: int64(1), aState: string(Active)}}
+	}
+	for name, old := range map[string]*store.Item{"created": nil, "changed": item(1)} {
+		events := Events(store.Record{Table: store.Offers, Key: itemKey("pull_a"), Old: old, New: item(2)})
+		if len(events) != 1 {
+			t.Fatalf("%s: %d events, want one", name, len(events))
+		}
+		all := string(events[0].Before) + string(events[0].After)
+		if strings.Contains(all, key) || !strings.Contains(all, "https://h.example/p.csv?[hidden]") || !strings.Contains(all, "https://h.example/p.sha256?[hidden]") {
+			t.Errorf("%s: the ledger is told %s", name, all)
+		}
+	}
+}

@@ -38,6 +38,7 @@ type world struct {
 	app     amazon.Credentials
 	account amazon.Account
 	access  secret.Value
+	secrets []secret.Value // messages with new client secrets
 }
 
 func (w *world) Access(context.Context, amazon.Account) (secret.Value, error) { return w.access, nil }
@@ -56,7 +57,7 @@ func newWorld(t *testing.T, listings ...fakeamazon.Listing) *world {
 		app:     amazon.Credentials{ClientID: "amzn1.application-oa2-client.x", ClientSecret: secret.New("amzn1.oa2-cs.v1.x")},
 	}
 	var err error
-	w.fake, err = fakeamazon.New(fakeamazon.Config{Seed: 1, Clock: w.clock, Application: fakeamazon.Application{
+	w.fake, err = fakeamazon.New(fakeamazon.Config{Seed: 1, Clock: w.clock, SecretQueue: func(m secret.Value) { w.secrets = append(w.secrets, m) }, Application: fakeamazon.Application{
 		ID: "amzn1.sp.solution.x", ClientID: w.app.ClientID, ClientSecret: w.app.ClientSecret, RedirectURIs: []string{"https://us.test/oauth/callback"},
 	}})
 	if err != nil {

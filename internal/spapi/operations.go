@@ -40,7 +40,7 @@ var (
 var operations = []operation{
 	opPatch, opGet, opSearch, opCreateReport, opReport, opDocument, opParticipations,
 	opCreateFeedDocument, opCreateFeed, opFeeds, opFeed, opCancelFeed, opFeedDocument,
-	opCreateDestination, opDestinations, opCreateSubscription, opSubscription,
+	opCreateDestination, opDestinations, opCreateSubscription, opSubscription, opRotateSecret,
 }
 
 // Operations names every operation that a Client can call, by Amazon's operation

@@ -21,7 +21,9 @@ import (
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/runtime/logs"
+	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/secret"
+	"pricemanager/internal/tenant"
 )
 
 // Router answers API Gateway events by a fixed table of routes.
@@ -30,7 +32,18 @@ type Router struct {
 	log      *slog.Logger
 	clock    clock.Clock
 	problems string
+	gate     Gate            // nil admits everybody
+	metrics  *metrics.Writer // nil discards
+	reads    Reads           // nil records none
 }
+
+// Reads records that a caller is given data of Amazon's; ledger.Outbox is one.
+type Reads interface {
+	Read(ctx context.Context, t tenant.ID, actor, route string) error
+}
+
+// amazonData are the scopes under which answers hold what Amazon told us.
+var amazonData = []identity.Scope{identity.OffersRead, identity.PlansRead, identity.BatchesRead}
 
 // New checks the routes and returns their router. Problem types are URIs below
 // problems, e.g. "https://example.com/problems/"; "" makes them relative to
@@ -44,6 +57,17 @@ func New(log *slog.Logger, c clock.Clock, problems string, routes ...Route) (*Ro
 	}
 	return &Router{routes: routes, log: log, clock: c, problems: problems}, nil
 }
+
+// WithGate has g turn addresses away. Call it before first use.
+func (rt *Router) WithGate(g Gate) *Router { rt.gate = g; return rt }
+
+// WithMetrics has refused API keys and turned away addresses counted, in metrics
+// named KeysRefused and AddressesBlocked. Call it before first use.
+func (rt *Router) WithMetrics(m *metrics.Writer) *Router { rt.metrics = m; return rt }
+
+// WithReads has every GET of Amazon's data recorded. An answer that cannot be
+// recorded is not given. Call it before first use.
+func (rt *Router) WithReads(r Reads) *Router { rt.reads = r; return rt }
 
 // Routes lists what the router answers, so that descriptions of it can be
 // compared with it.
@@ -92,9 +116,15 @@ func (rt *Router) answer(ctx context.Context, auth Authenticator, ev events.APIG
 	if err != nil {
 		return nil, nil, err
 	}
+	if err = rt.admit(ctx, route, r.SourceIP); err != nil {
+		return route, nil, err
+	}
 	// The caller comes before the body: an unknown caller's bytes are not read.
 	if route.Scope != Public {
 		if r.Principal, err = authorise(ctx, auth, r.Header, route.Scope); err != nil {
+			if fault.KindOf(err) == fault.Unauthenticated {
+				rt.metrics.Emit(nil, metrics.Count("KeysRefused", 1))
+			}
 			return route, nil, err
 		}
 		r.Tenant = r.Principal.Tenant
@@ -113,7 +143,28 @@ func (rt *Router) answer(ctx context.Context, auth Authenticator, ev events.APIG
 	if err == nil && resp == nil {
 		err = errors.New("web: the handler gave neither an answer nor an error")
 	}
+	if err == nil && rt.reads != nil && route.Method == http.MethodGet && slices.Contains(amazonData, route.Scope) {
+		err = rt.reads.Read(ctx, r.Tenant, r.Principal.Actor, "GET "+route.Pattern)
+	}
 	return route, resp, err
+}
+
+// admit asks the gate.
+func (rt *Router) admit(ctx context.Context, route *Route, address string) error {
+	if rt.gate == nil || route.FromAnywhere {
+		return nil
+	}
+	err := rt.gate.Admit(ctx, address)
+	switch {
+	case err == nil:
+		return nil
+	case fault.KindOf(err) == fault.Forbidden:
+		rt.metrics.Emit(nil, metrics.Count("AddressesBlocked", 1))
+		return err
+	default:
+		rt.log.WarnContext(ctx, "the gate could not be asked; the address was let in", "cause", err)
+		return nil
+	}
 }
 
 // authorise takes the key from the Authorization header and nowhere else.

@@ -9,6 +9,9 @@
 // cause goes to the log. Each request gives exactly one access log line, which
 // holds no credential, no query and no body.
 //
+// A Gate turns blocked addresses away before anything else is looked at. The
+// address is the one that API Gateway saw; no header counts.
+//
 // It does not know what the routes do, keeps no state between requests and
 // does not rate-limit.
 package web
@@ -42,7 +45,10 @@ type Route struct {
 	Accept []string
 	// MaxBody is the largest request body in bytes, after base64; 0 is 64 KiB.
 	MaxBody int
-	Handler Handler
+	// FromAnywhere routes are answered to blocked addresses too, and without a look at
+	// who is: the kill switch, and the health of the function by itself.
+	FromAnywhere bool
+	Handler      Handler
 }
 
 // Handler answers one request. An error becomes a problem document.
@@ -52,6 +58,13 @@ type Handler func(ctx context.Context, r *Request) (*Response, error)
 // good is a fault of kind Unauthenticated, the same for every reason.
 type Authenticator interface {
 	Authenticate(ctx context.Context, key secret.Value) (identity.Principal, error)
+}
+
+// Gate decides whether an address may ask at all. An address that may not is a
+// fault of kind Forbidden; any other error lets it in, for callers are checked
+// anyway.
+type Gate interface {
+	Admit(ctx context.Context, address string) error
 }
 
 // Request is a checked request: the route matched, the caller was allowed and

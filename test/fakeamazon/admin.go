@@ -21,6 +21,7 @@ import (
 //	GET    /_fake/requests?op=&seller=&sku=&after=&limit=
 //	GET    /_fake/violations
 //	GET    /_fake/effects
+//	GET    /_fake/planted                                 how many secrets and personal data it sent
 //	GET    /_fake/notifications?after=
 //	POST   /_fake/sellers                                 a Seed
 //	POST   /_fake/listings?region=&seller=                a JSON array of Listing
@@ -57,6 +58,7 @@ func (f *Fake) adminRoutes() http.Handler {
 		return append([]Request{}, lines...), errors.Join(errAfter, errLimit)
 	})
 	get("violations", func(url.Values) (any, error) { return append([]Violation{}, f.Violations()...), nil })
+	get("planted", func(url.Values) (any, error) { return f.Planted(), nil })
 	get("effects", func(url.Values) (any, error) { return f.Effects(), nil })
 	get("notifications", func(q url.Values) (any, error) {
 		after, err := whole(q, "after")

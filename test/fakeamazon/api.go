@@ -335,6 +335,7 @@ func (f *Fake) write(w http.ResponseWriter, c *call, out answer) {
 			header.Del("x-amzn-RateLimit-Limit")
 		}
 	}
+	body = f.unasked(body)
 	if out.status >= 400 {
 		header.Set("x-amzn-ErrorType", out.verdict)
 	}

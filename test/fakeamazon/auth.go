@@ -10,6 +10,7 @@ import (
 
 	"pricemanager/internal/price"
 	"pricemanager/internal/secret"
+	"pricemanager/test/canary"
 )
 
 // Lifetimes, from Amazon's pages on authorisation.
@@ -137,7 +138,8 @@ func (a *authority) seller(token string, now time.Time) (sellerKey, string) {
 // grant makes an authorisation and returns its refresh token; the caller holds
 // the lock.
 func (f *Fake) grant(k sellerKey, now time.Time) string {
-	token := "Atzr|" + f.pace.token("refresh", f.next())
+	token := "Atzr|" + canary.MarkRefresh + f.pace.token("refresh", f.next())
+	f.planted++
 	f.auth.Grants[digest(token)] = &grant{Region: k.region, Seller: k.id, Expires: now.Add(grantLife)}
 	f.touch()
 	return token
@@ -147,7 +149,8 @@ func (f *Fake) grant(k sellerKey, now time.Time) string {
 func (f *Fake) access(pass accessPass, now time.Time) string {
 	// Remembered for a while after its end, to be called expired.
 	maps.DeleteFunc(f.auth.Access, func(_ string, old *accessPass) bool { return !now.Before(old.Expires.Add(accessLife)) })
-	token := "Atza|" + f.pace.token("access", f.next())
+	token := "Atza|" + canary.MarkAccess + f.pace.token("access", f.next())
+	f.planted++
 	pass.Expires = now.Add(accessLife)
 	f.auth.Access[digest(token)] = &pass
 	f.touch()

@@ -38,8 +38,12 @@ type Config struct {
 	// ReplaceKeeps lets op replace keep the sub-attributes that it does not
 	// name, instead of dropping them. Field reports tell both.
 	ReplaceKeeps bool
-	Reports      ReportConfig
-	Feeds        FeedConfig
+	// Unasked has answers, notifications and reports carry a recipient's data that
+	// nobody asked for and that the models do not have, as Amazon may begin to send
+	// any day. It must go nowhere.
+	Unasked bool
+	Reports ReportConfig
+	Feeds   FeedConfig
 	// Notify, when set, is called with each notification, one at a time and up to
 	// 200 ms on Clock after the event. It may call the fake.
 	Notify func(Notification)

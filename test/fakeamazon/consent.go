@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"pricemanager/internal/price"
+	"pricemanager/test/canary"
 )
 
 // consentPath is the path of Seller Central's consent page, below /consent/REGION.
@@ -133,7 +134,8 @@ func (f *Fake) confirm(region price.Region, q url.Values, seller string) (string
 	now := f.cfg.Clock.Now()
 	f.log.close(f.log.open(Request{Time: now, Op: "consent", Region: region, Seller: seller}), http.StatusFound, "")
 	maps.DeleteFunc(f.auth.Codes, func(_ string, c *authCode) bool { return !now.Before(c.Expires) })
-	code := f.pace.token("code", f.next())[:20]
+	code := (canary.MarkCode + f.pace.token("code", f.next()))[:20]
+	f.planted++
 	f.auth.Codes[digest(code)] = &authCode{Region: region, Seller: seller, Redirect: redirect, Expires: now.Add(codeLife)}
 	f.touch()
 	answer := back.Query()

@@ -53,6 +53,7 @@ type Fake struct {
 	faults        faultBoard
 	log           requestLog
 	counter       int64 // makes identifiers unique, also over a restart
+	planted       int64 // see Planted
 	dirty         bool  // there is something to save
 	closed        bool
 }

@@ -79,6 +79,7 @@ func (f *Fake) feedContent(job *feedJob, now time.Time) []byte {
 	if err := f.spec.CheckDocument(contract.DocumentFeedReport, text); err != nil {
 		f.log.violate(&Request{Seq: job.seq, Op: opMessage, Seller: job.Seller}, now, "fake", "%v", err)
 	}
+	text = f.unaskedLocked(text)
 	if !f.cfg.Feeds.Plain {
 		text = zipped(text)
 	}

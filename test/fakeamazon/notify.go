@@ -174,7 +174,7 @@ func (f *Fake) send(n Notification, body any) {
 		f.log.violate(&Request{Op: n.Type, Seller: n.Seller}, f.cfg.Clock.Now(), "fake", "%v", err)
 	}
 	f.post.count++
-	n.Seq, n.Body = f.post.count, raw
+	n.Seq, n.Body = f.post.count, f.unaskedLocked(raw)
 	if len(f.post.sent) >= 2*maxSent {
 		f.post.sent = slices.Clone(f.post.sent[maxSent:])
 	}

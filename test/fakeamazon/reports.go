@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pricemanager/internal/price"
+	"pricemanager/test/canary"
 )
 
 // listingsReport is the only report type of the fake.
@@ -187,7 +188,7 @@ func (f *Fake) reportContent(job *reportJob) []byte {
 	}
 	m := s.markets[job.Marketplace]
 	var text bytes.Buffer
-	text.WriteString(strings.Join(reportColumns, "\t") + "\n")
+	text.WriteString(strings.Join(reportColumns, "\t") + f.unaskedCells("recipient-name", "buyer-email") + "\n")
 	for _, sku := range slices.Sorted(maps.Keys(m.listings)) {
 		l := m.listings[sku]
 		row := l.reportRow(m.Marketplace, f.pace)
@@ -197,7 +198,7 @@ func (f *Fake) reportContent(job *reportJob) []byte {
 			}
 			text.WriteString(cell.Replace(row[column]))
 		}
-		text.WriteByte('\n')
+		text.WriteString(f.unaskedCells(canary.BuyerName, canary.BuyerEmail) + "\n")
 	}
 	if f.cfg.Reports.Plain {
 		return text.Bytes()

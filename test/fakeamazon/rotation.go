@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pricemanager/internal/secret"
+	"pricemanager/test/canary"
 	"pricemanager/test/contract"
 )
 
@@ -44,7 +45,8 @@ func (f *Fake) rotateClientSecret(c *call, now time.Time) answer {
 	if f.cfg.SecretQueue == nil {
 		return refuse(http.StatusBadRequest, "The application has no queue registered for new secrets.", "")
 	}
-	next := secret.New("amzn1.oa2-cs.v1." + f.pace.token("client secret", f.next()))
+	next := secret.New("amzn1.oa2-cs.v1." + canary.MarkSecret + f.pace.token("client secret", f.next()))
+	f.planted++
 	f.rotate(next, now)
 	body, err := json.Marshal(f.plainEnvelope(contract.DocumentNewSecret, "1.0", map[string]any{"applicationOAuthClientNewSecret": map[string]any{
 		"clientId": f.cfg.Application.ClientID, "newClientSecret": next.Reveal(),

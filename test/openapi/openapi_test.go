@@ -192,6 +192,9 @@ func TestARouterThatTheDocumentDoesNotDescribeIsFound(t *testing.T) {
 			{Method: "GET", Pattern: "/exports/{id}", Scope: identity.ExportsRead},
 			{Method: "GET", Pattern: "/ledger", Scope: identity.LedgerRead},
 			{Method: "GET", Pattern: "/ledger/key", Scope: web.Public},
+			{Method: "GET", Pattern: "/ledger/proof", Scope: identity.LedgerRead},
+			{Method: "GET", Pattern: "/ledger/consistency", Scope: identity.LedgerRead},
+			{Method: "GET", Pattern: "/batches/{id}/receipt", Scope: identity.LedgerRead},
 		}
 	}
 	if got := d.compare("gdpr-export", routes()); len(got) != 0 {

@@ -85,6 +85,13 @@ func (w *world) prepare(ctx context.Context) ([]call, error) {
 		_, err = w.client.Marketplaces(ctx, access, price.EU)
 		return err
 	}
+	rotate := func(ctx context.Context) error {
+		token, err := w.Grantless(ctx, amazon.ScopeRotation)
+		if err != nil {
+			return err
+		}
+		return w.client.RotateClientSecret(ctx, token, price.EU)
+	}
 	return []call{
 		{"patchListingsItem", func(ctx context.Context) error {
 			_, err := w.client.Patch(ctx, w.account, w.patch("PLAIN"))
@@ -141,6 +148,7 @@ func (w *world) prepare(ctx context.Context) ([]call, error) {
 		{"getDestinations", func(context.Context) error { _, err := bus(account); return err }},
 		{"createSubscription", subscribe},
 		{"getSubscription", subscribe},
+		{"rotateApplicationClientSecret", rotate},
 	}, nil
 }
 

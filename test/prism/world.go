@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -106,7 +107,7 @@ func (w *world) openFake() (err error) {
 		rates[op] = fakeamazon.Rate{PerSecond: "1000", Burst: 1000}
 	}
 	w.fake, err = fakeamazon.New(fakeamazon.Config{
-		Seed: 1, Clock: w.clock, Rates: rates, Application: fakeamazon.Application{
+		Seed: 1, Clock: w.clock, Rates: rates, SecretQueue: w.newSecret, Application: fakeamazon.Application{
 			ID: "amzn1.sp.solution.prism", ClientID: w.app.ClientID, ClientSecret: w.app.ClientSecret, RedirectURIs: []string{"https://us.test/oauth/callback"},
 		},
 	})
@@ -139,6 +140,18 @@ func (w *world) close() {
 func (w *world) Access(ctx context.Context, _ amazon.Account) (secret.Value, error) {
 	g, err := w.lwa.Refresh(ctx, w.app, w.refresh)
 	return g.Access, err
+}
+
+// newSecret takes the client secret that a rotation made, as the queue would.
+func (w *world) newSecret(message secret.Value) {
+	var m struct {
+		Payload struct {
+			ApplicationOAuthClientNewSecret struct{ NewClientSecret string }
+		}
+	}
+	if json.Unmarshal([]byte(message.Reveal()), &m) == nil {
+		w.app.ClientSecret = secret.New(m.Payload.ApplicationOAuthClientNewSecret.NewClientSecret)
+	}
 }
 
 // Grantless asks Login with Amazon each time, as the broker does.

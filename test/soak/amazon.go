@@ -81,7 +81,10 @@ func refusal(op string, status int, code string) error {
 	return &amazon.Error{Op: op, Status: status, Code: code, Reached: status == http.StatusInternalServerError}
 }
 
-func lost(op string) error { return &amazon.Error{Op: op, Reached: true, Err: errReset} }
+func (w *world) lost(op string) error {
+	w.canaries.planted()
+	return &amazon.Error{Op: op, Reached: true, Err: errReset}
+}
 
 // gate is what every call meets on arrival: the authorisation, storms, budgets.
 func (w *world) gate(op string, c *connection, b *bucket) error {
@@ -141,7 +144,7 @@ func (a shopOf) Patch(ctx context.Context, acc amazon.Account, p amazon.Patch) (
 	gen := me.gen
 	answer := func(d time.Duration) { w.s.push(event{at: w.s.now + d, task: me, gen: gen}) }
 	cut := func() {
-		err = lost(op)
+		err = w.lost(op)
 		answer(0)
 	}
 	switch {
@@ -165,11 +168,11 @@ func (a shopOf) Patch(ctx context.Context, acc amazon.Account, p amazon.Patch) (
 			sub, err = w.arrive(op, c, ch, p)
 			switch {
 			case out+back >= left:
-				err = lost(op)
+				err = w.lost(op)
 				answer(max(left-out, 0))
 			case !w.calm && w.hit(3000):
 				w.fault(CutAfter)
-				err = lost(op)
+				err = w.lost(op)
 				answer(back)
 			default:
 				answer(back)
@@ -251,7 +254,7 @@ func (a shopOf) read(ctx context.Context, op string, c *connection, b *bucket, d
 	}
 	if out+back >= left {
 		w.s.sleep(max(left, 0))
-		return lost(op)
+		return w.lost(op)
 	}
 	w.s.sleep(out)
 	err := w.gate(op, c, b)

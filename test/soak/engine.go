@@ -90,7 +90,8 @@ type logTo struct {
 func (l logTo) Enabled(context.Context, slog.Level) bool { return true }
 func (l logTo) WithAttrs([]slog.Attr) slog.Handler       { return l }
 func (l logTo) WithGroup(string) slog.Handler            { return l }
-func (l logTo) Handle(_ context.Context, r slog.Record) error {
+func (l logTo) Handle(ctx context.Context, r slog.Record) error {
+	l.w.canaries.logged(ctx, r)
 	if r.Message == "lane lost to another worker" {
 		l.w.fault(LeaseLost)
 	}

@@ -1,7 +1,6 @@
 package soak
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -61,8 +60,6 @@ const (
 	Swept     Fault = "swept"             // the sweep rang for a lane or job
 	Tripped   Fault = "batchPausedItself" // the guards held row after row
 )
-
-var errReset = errors.New("connection reset")
 
 // rates, in millionths per opportunity.
 type rates struct{ crash, freeze, jump, throttled, lost, slow int }

@@ -10,6 +10,7 @@ import (
 
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
+	"pricemanager/test/canary"
 )
 
 // Result is what became of one seed, or of several.
@@ -30,6 +31,7 @@ type Result struct {
 	StopViolations          int64            `json:"stopViolations"` // sent although a stop stood
 	LostHandOvers           int64            `json:"lostHandOvers"`  // open work that only chance would find again
 	Ledgers                 int64            `json:"ledgers"`        // changes whose events went through the ledger
+	Canary                  canary.Figures   `json:"canary"`         // planted tokens, and where they were found in those histories
 	States                  map[string]int64 `json:"states"`
 	Batches                 map[string]int64 `json:"batches"`
 	Faults                  map[Fault]int64  `json:"faults"`
@@ -173,6 +175,8 @@ func (w *world) judge() Result {
 	if w.audit != nil {
 		w.audit.judge()
 		r.Ledgers = r.Changes
+		w.canaries.judge(w)
+		r.Canary = w.canaries.figures
 	}
 	w.verdict(&r)
 	return r

@@ -121,6 +121,9 @@ func (r *Result) add(o Result) {
 	r.StopViolations += o.StopViolations
 	r.LostHandOvers += o.LostHandOvers
 	r.Ledgers += o.Ledgers
+	r.Canary.Planted += o.Canary.Planted
+	r.Canary.Scanned += o.Canary.Scanned
+	r.Canary.Found += o.Canary.Found
 	r.OverBudget += o.OverBudget
 	r.Adopted += o.Adopted
 	for k, n := range o.States {

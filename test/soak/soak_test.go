@@ -18,6 +18,9 @@ func TestNoPromiseIsBrokenAndOneSeedIsOneHistory(t *testing.T) {
 	if first.Ledgers != first.Changes {
 		t.Errorf("the events of %d changes of %d went through the ledger", first.Ledgers, first.Changes)
 	}
+	if c := first.Canary; c.Planted == 0 || c.Scanned < 1<<20 || c.Found != 0 {
+		t.Errorf("canaries: %+v, want some planted and none found in more than 1 MiB", c)
+	}
 	for _, f := range []Fault{Crash, Freeze, StoreThrottled, BellDoubled, BellLate, ShownLate, SlowAnswer, OverlappingEdit, StopTenant, StopBatch, RecordRepeated} {
 		if first.Faults[f] == 0 {
 			t.Errorf("fault %s never happened", f)

@@ -32,6 +32,7 @@ func (w *world) call(p *process, what string, writes bool, do func() error) erro
 	w.step(p, what+" done", w.between(200*time.Microsecond, 3*time.Millisecond))
 	if !w.calm && writes && w.hit(w.rates.lost) {
 		w.fault(StoreLost)
+		w.canaries.planted()
 		return fmt.Errorf("%s: %w", what, errReset)
 	}
 	return err
@@ -157,6 +158,7 @@ func (q queueOf) Send(_ context.Context, body []byte, delay time.Duration) error
 }
 
 func (w *world) enqueue(body []byte, delay time.Duration) {
+	w.canaries.sent(body)
 	at := delay + w.between(5*time.Millisecond, 80*time.Millisecond)
 	switch n := w.s.rng.IntN(1000); {
 	case w.calm:

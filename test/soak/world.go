@@ -125,8 +125,9 @@ type world struct {
 	offers   map[string]*offer // by tenant and key
 	markers  map[string]bool   // that stand
 	stops    []*standing
-	refused  bool   // our own credentials are refused
-	audit    *audit // nil: this history is not passed to the ledger
+	refused  bool      // our own credentials are refused
+	audit    *audit    // nil: this history is not passed to the ledger
+	canaries *canaries // nil likewise
 
 	procs, submissions, overBudget int64
 	adopted                        int64 // lanes that a worker drove beside its own
@@ -166,7 +167,7 @@ func newWorld(o Options) *world {
 	}
 	w.stream = w.db.Subscribe("offers")
 	if o.Ledger || o.Seed%ledgerEvery == 0 {
-		w.audit = w.newAudit(o.Seed)
+		w.audit, w.canaries = w.newAudit(o.Seed), newCanaries()
 	}
 	return w
 }

@@ -20,14 +20,26 @@ var metrics = map[string]string{
 
 // ours are the product's own metrics that must have an alarm, with the function that writes them.
 var ours = map[string]string{
-	"PriceManager/PricesUnconfirmed":  "PriceSync",
-	"PriceManager/FeedsEscaped":       "PriceSync",
-	"PriceManager/BatchesPaused":      "PriceSync",
-	"PriceManager/RevertsIncomplete":  "PriceSync",
-	"PriceManager/PullsPaused":        "PricePull",
-	"PriceManager/CredentialsRefused": "PriceSync",
-	"PriceManager/GuardsChanged":      "PriceUpload",
-	"PriceManager/ClientSecretEnding": "AmazonEvents",
+	"PriceManager/PricesUnconfirmed":        "PriceSync",
+	"PriceManager/FeedsEscaped":             "PriceSync",
+	"PriceManager/BatchesPaused":            "PriceSync",
+	"PriceManager/RevertsIncomplete":        "PriceSync",
+	"PriceManager/PullsPaused":              "PricePull",
+	"PriceManager/ErasureAgeHours":          "GdprErasure",
+	"PriceManager/CredentialsRefused":       "PriceSync",
+	"PriceManager/GuardsChanged":            "PriceUpload",
+	"PriceManager/ClientSecretEnding":       "AmazonEvents",
+	"PriceManager/AuthorisationsEnding":     "PriceSync",
+	"PriceManager/AuthorisationsEndingSoon": "PriceSync",
+
+	"PriceManager/SuspectedMassExport": "AuditStream",
+	"PriceManager/SuspectedTokenSpike": "AuditStream",
+	"PriceManager/SuspectedPriceMoves": "AuditStream",
+	"PriceManager/SuspectedNewKeys":    "AuditStream",
+	"PriceManager/DetectorsFailed":     "AuditStream",
+	"PriceManager/KeysRefused":         "PriceUpload", // and the other functions of the API
+	"PriceManager/IncidentHours":       "Scheduler",
+	"PriceManager/IncidentAmazonHours": "Scheduler",
 }
 
 // watched lists "metric of resource" for every alarm.

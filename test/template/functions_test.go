@@ -12,17 +12,19 @@ import (
 
 // want are the limits that each function was made for: seconds and MB.
 var want = map[string]struct{ timeout, memory int }{
-	"oauth":         {29, 256},
-	"token-broker":  {15, 256},
-	"price-upload":  {29, 512},
-	"price-plan":    {300, 512},
-	"price-export":  {300, 512},
-	"price-pull":    {180, 512},
-	"price-sync":    {75, 512},
-	"audit-stream":  {60, 512},
-	"gdpr-export":   {120, 512},
-	"scheduler":     {60, 256},
-	"amazon-events": {15, 256},
+	"oauth":           {29, 256},
+	"token-broker":    {15, 256},
+	"price-upload":    {29, 512},
+	"price-plan":      {300, 512},
+	"price-export":    {300, 512},
+	"price-pull":      {180, 512},
+	"price-sync":      {75, 512},
+	"audit-stream":    {60, 512},
+	"gdpr-export":     {120, 512},
+	"gdpr-erasure":    {120, 512},
+	"scheduler":       {60, 256},
+	"amazon-events":   {15, 256},
+	"secret-rotation": {30, 256},
 }
 
 func number(t *testing.T, v any) int {
@@ -85,7 +87,7 @@ var variables = map[string][]string{
 		"SPAPI_ENDPOINT_NA", "SPAPI_ENDPOINT_EU", "SPAPI_ENDPOINT_FE", "CONSENT_URL_NA", "CONSENT_URL_EU", "CONSENT_URL_FE",
 		"PUBLIC_URL", "APPLICATION_ID", "APPLICATION_DRAFT",
 	},
-	"token-broker": {"SECRET_LWA", "SECRET_CONNECTION_PREFIX", "KMS_DATA_KEY", "LWA_ENDPOINT"},
+	"token-broker": {"SECRET_LWA", "SECRET_CONNECTION_PREFIX", "KMS_DATA_KEY", "LWA_ENDPOINT", "TABLE_CONNECTIONS", "TABLE_KEYS", "KMS_SEAL_KEY"},
 	"price-upload": {"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "BUCKET_FILES", "SECRET_PEPPER", "QUEUE_DOORBELL", "QUEUE_PLANS", "VISIBILITY", "BUCKET_HISTORY", "TABLE_LEDGER", "TABLE_KEYS", "KMS_DATA_KEY", "BUCKET_DOWNLOADS", "QUEUE_DOWNLOADS"},
 	"price-plan":   {"TABLE_OFFERS", "BUCKET_FILES", "QUEUE_PLANS", "BUCKET_HISTORY", "TABLE_LEDGER", "TABLE_KEYS", "KMS_DATA_KEY"},
 	"price-export": {"TABLE_OFFERS", "TABLE_LEDGER", "TABLE_KEYS", "BUCKET_FILES", "BUCKET_HISTORY", "BUCKET_DOWNLOADS", "QUEUE_DOWNLOADS", "KMS_DATA_KEY"},
@@ -101,8 +103,14 @@ var variables = map[string][]string{
 		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "TABLE_LEDGER", "TABLE_PRIVACY", "TABLE_KEYS",
 		"BUCKET_FILES", "BUCKET_EXPORTS", "KMS_DATA_KEY", "SECRET_PEPPER", "SECRET_LEDGER_SIGNER", "QUEUE_PRIVACY",
 	},
-	"amazon-events": {"TABLE_OFFERS", "TABLE_CONNECTIONS", "QUEUE_DOORBELL"},
-	"scheduler":     {"TABLE_OFFERS", "TABLE_LEDGER", "BUCKET_ARCHIVE", "SECRET_LEDGER_SIGNER", "QUEUE_DOORBELL", "QUEUE_PULLS"},
+	"gdpr-erasure": {
+		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "TABLE_LEDGER", "TABLE_PRIVACY", "TABLE_KEYS",
+		"BUCKET_FILES", "BUCKET_EXPORTS", "BUCKET_ARCHIVE", "BUCKET_HISTORY", "BUCKET_DOWNLOADS",
+		"KMS_DATA_KEY", "SECRET_PEPPER", "SECRET_LEDGER_SIGNER", "QUEUE_ERASURES", "QUEUE_DOORBELL", "TOKEN_BROKER", "COOLING_OFF", "SETTLE",
+	},
+	"amazon-events":   {"TABLE_OFFERS", "TABLE_CONNECTIONS", "QUEUE_DOORBELL", "ROTATION"},
+	"secret-rotation": {"TABLE_CONNECTIONS", "SECRET_LWA", "SECRET_PEPPER", "LWA_ENDPOINT", "SPAPI_ENDPOINT_EU"},
+	"scheduler":       {"TABLE_OFFERS", "TABLE_LEDGER", "TABLE_PRIVACY", "BUCKET_ARCHIVE", "SECRET_LEDGER_SIGNER", "QUEUE_DOORBELL", "QUEUE_PULLS"},
 }
 
 func TestEnvironmentsAreComplete(t *testing.T) {

@@ -137,7 +137,7 @@ func TestWhatGoesOnByItselfMayRingItsOwnBell(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t, "SQS") {
 		rings := slices.Contains(may(t, "sqs:SendMessage", on(names(s.props["Queue"]))), function(s.fn))
-		if rings && slices.Contains([]string{"price-sync", "price-plan", "price-export"}, function(s.fn)) && s.fn.props["RecursiveLoop"] != "Allow" {
+		if rings && slices.Contains([]string{"price-sync", "price-plan", "price-export", "gdpr-erasure"}, function(s.fn)) && s.fn.props["RecursiveLoop"] != "Allow" {
 			t.Errorf("%s would be stopped by AWS's loop detection", s.fn.id)
 		}
 	}
@@ -157,7 +157,7 @@ func TestSchedulesAreWellFormedAndStartKnownJobs(t *testing.T) {
 			t.Errorf("%q would pass", bad)
 		}
 	}
-	jobs := map[string]string{"sweep": "rate(1 minute)", "refresh": "cron(15 3 * * ? *)", "checkpoint": "rate(1 hour)"}
+	jobs := map[string]string{"sweep": "rate(1 minute)", "refresh": "cron(15 3 * * ? *)", "checkpoint": "rate(1 hour)", "incidents": "rate(5 minutes)", "erasures": "rate(15 minutes)", "secrets": "rate(1 hour)"}
 	for _, s := range sources(t, "ScheduleV2") {
 		expression := text(s.props["ScheduleExpression"])
 		if !rate.MatchString(expression) && !cron.MatchString(expression) {

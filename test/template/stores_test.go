@@ -2,6 +2,7 @@ package template_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,11 +84,14 @@ func TestSealedFieldsOpenForTheirFunctionsAlone(t *testing.T) {
 	var got []string
 	for _, k := range resources(t, "AWS::KMS::Key") {
 		for _, s := range list(at(k.props["KeyPolicy"], "Statement")) {
-			if at(s, "Sid") != "SealedFields" && at(s, "Sid") != "SealedLedger" {
+			if at(s, "Sid") != "SealedFields" && at(s, "Sid") != "SealedTokens" && at(s, "Sid") != "SealedLedger" {
 				continue
 			}
 			if at(s, "Sid") == "SealedLedger" && (at(s, "Action") != "kms:Decrypt" || at(s, "Condition", "StringEquals", "kms:EncryptionContext:purpose") != "ledger") {
 				t.Error("who reads the ledger's events may do more")
+			}
+			if at(s, "Sid") == "SealedTokens" && at(s, "Condition", "StringEquals", "kms:EncryptionContext:purpose") != "tokens" {
+				t.Error("who keeps access tokens may open more")
 			}
 			if at(s, "Condition", "Null", "kms:EncryptionContext:tenant") != "false" {
 				t.Error("a data key can be made without a tenant")
@@ -179,6 +183,36 @@ func refusesPlainHTTP(props object) bool {
 
 // TestDataOutlivesItsStack: deleting or replacing a resource by mistake must not
 // delete what it holds.
+// A year of history is promised: neither the archive nor the ledger's table may
+// forget earlier.
+func TestTheLedgersArchiveIsLockedForAYear(t *testing.T) {
+	t.Parallel()
+	days, err := strconv.Atoi(text(at(load(t), "Parameters", "ArchiveLockDays", "Default")))
+	if err != nil || days < 365 {
+		t.Errorf("the archive is locked for %d days, %v", days, err)
+	}
+	for _, b := range resources(t, "AWS::S3::Bucket") {
+		if b.id != "ArchiveBucket" {
+			continue
+		}
+		if names(at(b.props, "ObjectLockConfiguration", "Rule", "DefaultRetention", "Days")) != "ArchiveLockDays" {
+			t.Error("the archive's lock does not last as long as its parameter says")
+		}
+		for _, rule := range list(at(b.props, "LifecycleConfiguration", "Rules")) {
+			for name := range rule.(object) {
+				if strings.Contains(name, "Expiration") {
+					t.Errorf("the archive forgets: %s", name)
+				}
+			}
+		}
+	}
+	for _, r := range resources(t, "AWS::DynamoDB::Table") {
+		if r.id == "LedgerTable" && at(r.props, "TimeToLiveSpecification") != nil {
+			t.Error("items of the ledger expire")
+		}
+	}
+}
+
 func TestDataOutlivesItsStack(t *testing.T) {
 	t.Parallel()
 	for _, r := range resources(t, "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup") {

@@ -26,6 +26,7 @@ import (
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
 	"pricemanager/internal/secret"
+	"pricemanager/test/canary"
 )
 
 // File is one price file.
@@ -45,6 +46,7 @@ type Options struct {
 	Terminal  bool          // Out is a terminal
 	Patience  time.Duration // how long the batches may take; 0 is 30 min
 	Now       func() time.Time
+	Transport http.RoundTripper // to the product; nil is the usual one
 }
 
 // Result is what was done, in rows and events. It is also the last line that
@@ -66,7 +68,10 @@ type Result struct {
 	Seconds        float64  `json:"seconds"`
 	SendSeconds    float64  `json:"sendSeconds"`
 	Missing        []string `json:"missing,omitempty"` // offers whose price was not observed
-	Export         string   `json:"-"`
+	// Canary is how many secrets and personal data were planted and searched for,
+	// by `make demo`.
+	Canary *canary.Figures `json:"canary,omitempty"`
+	Export string          `json:"-"`
 }
 
 // ErrBooks says that the counts do not agree.
@@ -83,7 +88,7 @@ type demo struct {
 // Run does the main job. The result is filled as far as it came.
 func Run(ctx context.Context, opt Options) (Result, error) {
 	d := &demo{opt: opt, now: opt.Now, markets: map[string]string{},
-		api: &client{base: strings.TrimSuffix(opt.URL, "/"), key: opt.APIKey, http: &http.Client{Timeout: time.Minute}}}
+		api: &client{base: strings.TrimSuffix(opt.URL, "/"), key: opt.APIKey, http: &http.Client{Timeout: time.Minute, Transport: opt.Transport}}}
 	if d.now == nil {
 		d.now = time.Now
 	}

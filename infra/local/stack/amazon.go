@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"pricemanager/infra/local/leash"
+	"pricemanager/test/canary"
 )
 
 // Who we are at the fake Amazon. The client secret is made per StateDir.
@@ -127,7 +128,7 @@ func clientSecret(state string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("stack: %w", err)
 	}
-	_, err = f.WriteString("amzn1.oa2-cs.v1." + rand.Text() + rand.Text())
+	_, err = f.WriteString("amzn1.oa2-cs.v1." + canary.MarkSecret + rand.Text() + rand.Text())
 	if err = errors.Join(err, f.Close()); err != nil {
 		return "", fmt.Errorf("stack: %w", err)
 	}

@@ -29,6 +29,8 @@ func (s *Stack) toAPI() http.Handler {
 	target, _ := url.Parse(s.cloud.Endpoint() + "/restapis/" + s.Outputs["ApiId"] + "/" + stage + "/_user_request_")
 	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
+		// As it would arrive through others: the local gateway takes the first.
+		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 		r.SetXForwarded()
 	}}
 }

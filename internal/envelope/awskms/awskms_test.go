@@ -19,6 +19,12 @@ type api struct {
 	err      error
 	generate *kms.GenerateDataKeyInput
 	decrypt  *kms.DecryptInput
+	rewrap   *kms.ReEncryptInput
+}
+
+func (a *api) ReEncrypt(_ context.Context, in *kms.ReEncryptInput, _ ...func(*kms.Options)) (*kms.ReEncryptOutput, error) {
+	a.rewrap = in
+	return &kms.ReEncryptOutput{CiphertextBlob: []byte("anew"), KeyId: aws.String("arn:new")}, a.err
 }
 
 func (a *api) GenerateDataKey(_ context.Context, in *kms.GenerateDataKeyInput, _ ...func(*kms.Options)) (*kms.GenerateDataKeyOutput, error) {
@@ -51,6 +57,24 @@ func TestContextAndKeyGoToKMS(t *testing.T) {
 	}
 }
 
+func TestRewrappingKeepsTheContextAndThePlainKeyInKMS(t *testing.T) {
+	t.Parallel()
+	a := &api{}
+	want := map[string]string{"tenant": "t_aaaaaa", "purpose": "members"}
+	anew, id, err := awskms.New(a, "key-2").From("key-1").Rewrap(t.Context(), []byte("wrapped"), want)
+	if err != nil || string(anew) != "anew" || id != "arn:new" {
+		t.Fatalf("%q, %q, %v", anew, id, err)
+	}
+	in := a.rewrap
+	if !maps.Equal(in.SourceEncryptionContext, want) || !maps.Equal(in.DestinationEncryptionContext, want) ||
+		aws.ToString(in.SourceKeyId) != "key-1" || aws.ToString(in.DestinationKeyId) != "key-2" || string(in.CiphertextBlob) != "wrapped" {
+		t.Errorf("asked with %+v", in)
+	}
+	if a.decrypt != nil || a.generate != nil {
+		t.Error("the data key left KMS")
+	}
+}
+
 func TestOnlyARefusalIsAVerdict(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -66,6 +90,10 @@ func TestOnlyARefusalIsAVerdict(t *testing.T) {
 		_, err := awskms.New(&api{err: c.err}, "key-1").Decrypt(t.Context(), nil, nil)
 		if errors.Is(err, envelope.ErrRefused) != c.refused || !errors.Is(err, c.err) {
 			t.Errorf("%T: %v", c.err, err)
+		}
+		_, _, err = awskms.New(&api{err: c.err}, "key-1").Rewrap(t.Context(), nil, nil)
+		if errors.Is(err, envelope.ErrRefused) != c.refused || !errors.Is(err, c.err) {
+			t.Errorf("rewrapping, %T: %v", c.err, err)
 		}
 	}
 }

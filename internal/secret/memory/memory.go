@@ -14,13 +14,14 @@ import (
 
 // Vault is a secret.Vault in memory. Its zero value is ready.
 type Vault struct {
-	// Hook, when set, runs before every operation ("put", "get", "delete"). An
+	// Hook, when set, runs before every operation ("put", "get", "delete",
+	// "propose", "promote"). An
 	// error from it is returned to the caller; applied says whether the
 	// operation takes effect all the same, as when an answer is lost.
 	Hook func(op, name string) (applied bool, err error)
 
 	mu      sync.Mutex
-	secrets map[string]secret.Value
+	secrets map[string]*versions
 }
 
 var _ secret.Vault = (*Vault)(nil)
@@ -40,9 +41,12 @@ func (v *Vault) Put(_ context.Context, name string, s secret.Value) error {
 	defer v.mu.Unlock()
 	if applied {
 		if v.secrets == nil {
-			v.secrets = map[string]secret.Value{}
+			v.secrets = map[string]*versions{}
 		}
-		v.secrets[name] = s
+		if v.secrets[name] == nil {
+			v.secrets[name] = newVersions()
+		}
+		v.secrets[name].put(s)
 	}
 	return err
 }
@@ -54,11 +58,11 @@ func (v *Vault) Get(_ context.Context, name string) (secret.Value, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s, ok := v.secrets[name]
+	all, ok := v.secrets[name]
 	if !ok {
 		return secret.Value{}, fmt.Errorf("%w: %s", secret.ErrNotFound, name)
 	}
-	return s, nil
+	return all.content[all.at[secret.Current]], nil
 }
 
 // Delete removes the secret.

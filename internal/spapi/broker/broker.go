@@ -61,7 +61,12 @@ func NewClient(api API, function string, c clock.Clock, random io.Reader) *Clien
 }
 
 // Access returns an access token of the account's connection.
+// One without an authorisation, which is what a disconnected connection has, gets
+// the answer that Amazon gives to one that was withdrawn.
 func (b *Client) Access(ctx context.Context, a amazon.Account) (secret.Value, error) {
+	if a.Grant == 0 {
+		return secret.Value{}, &amazon.Error{Op: "token-broker access", Status: 400, Code: "invalid_grant", Message: "the connection is disconnected"}
+	}
 	t, err := b.tokens.Get(ctx, a)
 	return t.Access, err
 }

@@ -160,3 +160,14 @@ func TestACodeIsSentOnceAndNeverPrinted(t *testing.T) {
 		}
 	}
 }
+
+func TestADisconnectedConnectionIsRefusedWithoutAskingAnybody(t *testing.T) {
+	t.Parallel()
+	f := &function{t: t}
+	c, _ := client(f)
+	gone := account
+	gone.Grant = 0
+	if _, err := c.Access(t.Context(), gone); amazon.Classify(err) != amazon.Reauthorise || len(f.requests) != 0 {
+		t.Errorf("%v, %d requests", err, len(f.requests))
+	}
+}

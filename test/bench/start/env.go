@@ -15,7 +15,8 @@ func environment() []string {
 		"QUEUE_DOORBELL=https://sqs.eu-west-1.amazonaws.com/000000000000/doorbell", "QUEUE_PRIVACY=https://sqs.eu-west-1.amazonaws.com/000000000000/privacy",
 		"KMS_DATA_KEY=arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000000",
 		"SECRET_LWA=pm/lwa", "SECRET_PEPPER=pm/pepper", "SECRET_LEDGER_SIGNER=pm/signer", "SECRET_CONNECTION_PREFIX=pm/connection/",
-		"TOKEN_BROKER=pm-token-broker",
+		"TOKEN_BROKER=pm-token-broker", "COOLING_OFF=168h", "SETTLE=70m",
+		"QUEUE_ERASURES=https://sqs.eu-west-1.amazonaws.com/000000000000/erasures",
 		// Amazon's addresses stay unset: the defaults are the only ones that
 		// STAGE=prod takes.
 		"PUBLIC_URL=https://api.example.com", "APPLICATION_ID=amzn1.sellerapps.app.bench", "APPLICATION_DRAFT=false",

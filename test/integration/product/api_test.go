@@ -67,7 +67,7 @@ func decode[T any](t *testing.T, what string, text []byte) (v T) {
 
 func roundTrip(t *testing.T, req *http.Request) (int, []byte) {
 	t.Helper()
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 func mainJob(t *testing.T, r *rig) {
 	var out strings.Builder
 	result, err := demo.Run(t.Context(), demo.Options{
-		URL: r.URL, APIKey: r.APIKey, ExportDir: t.TempDir(), Out: &out, Patience: 2 * time.Minute,
+		URL: r.URL, APIKey: r.APIKey, ExportDir: t.TempDir(), Out: &out, Transport: answers, Patience: 2 * time.Minute,
 		Sellers: map[price.Region]string{price.EU: "A2DEMOSELLEREU", price.NA: "A2DEMOSELLERNA"},
 		Files: []demo.File{
 			{Path: demoFile(t, "us-price-quantity.txt"), Marketplace: "US"},
@@ -63,7 +63,7 @@ func droppedPrice(t *testing.T, r *rig) {
 	}
 	var out strings.Builder
 	result, err := demo.Run(t.Context(), demo.Options{
-		URL: r.URL, APIKey: s.api.key, ExportDir: t.TempDir(), Out: &out, Patience: time.Minute,
+		URL: r.URL, APIKey: s.api.key, ExportDir: t.TempDir(), Out: &out, Transport: answers, Patience: time.Minute,
 		Sellers: map[price.Region]string{price.EU: s.account}, Files: []demo.File{{Path: path}},
 	})
 	if !errors.Is(err, demo.ErrBooks) || !strings.Contains(err.Error(), string(lost)) {

@@ -6,7 +6,8 @@
 // against the role that the template gives it, and nobody interferes: what
 // happens there happens by the product alone. On the second, a proxy between the
 // functions and AWS holds requests, workers are killed, and functions are broken.
-// At the end both are closed, and what they left on disk is searched for secrets.
+// At the end both are closed, and what they left on disk and answered is searched
+// for secrets and personal data that were planted (package canary).
 //
 // The tests wait for real processes by asking again until a limit; none sleeps
 // for a fixed time.
@@ -47,7 +48,7 @@ func TestProduct(t *testing.T) {
 	t.Run("NoSecretIsInClearOutsideItsPlace", func(t *testing.T) {
 		for _, r := range []*rig{quiet, rough} {
 			if r != nil { // it was asked for and came up
-				secretsStayInTheirPlace(t, r)
+				canariesStayInTheirPlace(t, r)
 			}
 		}
 	})
@@ -55,6 +56,7 @@ func TestProduct(t *testing.T) {
 
 // undisturbed are the promises that the product keeps by itself.
 func undisturbed(t *testing.T, r *rig) {
+	r.plant(t)
 	// First: the schedule takes its minute while the others run.
 	lost := r.loseDoorbell(t)
 	fed := r.feed(t)
@@ -74,6 +76,7 @@ func undisturbed(t *testing.T, r *rig) {
 
 // disturbed are the promises that hold when processes die and functions fail.
 func disturbed(t *testing.T, r *rig, p *proxy) {
+	r.plant(t)
 	t.Run("AKilledWorkerLosesNothingAndSendsNothingTwice", func(t *testing.T) { killedWorker(t, r, p) })
 	t.Run("AFailingFunctionRaisesItsAlarm", func(t *testing.T) { alarm(t, r) })
 	t.Run("WithOneFunctionFailingTheOthersGoOn", func(t *testing.T) { oneFunctionFailing(t, r) })

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"pricemanager/infra/local/canaries"
 	"pricemanager/infra/local/localaws"
 	"pricemanager/infra/local/stack"
 )
@@ -21,6 +22,7 @@ const speed = 20
 type rig struct {
 	*stack.Stack
 	amazon amazon
+	watch  *canaries.Watch
 	dir    string // holds state/ and log
 	keys   []string
 }
@@ -38,7 +40,8 @@ func start(t, top *testing.T, o stack.Options) *rig {
 	if r.Stack, err = stack.Up(t.Context(), o); err != nil {
 		t.Fatalf("%v\n%s", err, r.lastLines())
 	}
-	r.amazon = amazon{r.AdminURL}
+	r.amazon, r.watch = amazon{r.AdminURL}, canaries.New(r.Stack)
+	r.watch.Answers = answers
 	r.keys = append(r.keys, r.APIKey.Reveal())
 	top.Cleanup(func() {
 		// For the case that the search for secrets, which closes it, was not reached.

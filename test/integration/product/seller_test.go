@@ -63,7 +63,7 @@ func (r *rig) customer(t *testing.T, name string, n int) *seller {
 		{ID: s.account, Region: price.EU, Marketplaces: []price.MarketplaceID{de}, Listings: listings},
 	}})
 	vault := secretsmanager.NewFromConfig(r.Config())
-	peppers := func(ctx context.Context) ([]secret.Value, error) {
+	peppers := func(ctx context.Context, _ bool) ([]secret.Value, error) {
 		out, err := vault.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(r.Outputs["PepperSecretArn"])})
 		if err != nil {
 			return nil, err

@@ -45,6 +45,7 @@ func TestSecretsManagerKeepsTheVaultsPromises(t *testing.T) {
 	client := sm.NewFromConfig(cfg)
 	v := secretsmanager.New(client, secretsmanager.WithKey(*key.KeyMetadata.KeyId))
 	vaulttest.Run(t, func(*testing.T) secret.Vault { return v })
+	vaulttest.RunVersions(t, func(*testing.T) (secret.Vault, secret.Versions) { return v, secretsmanager.NewVersions(client) })
 
 	const name = "pm-test/connection/t_alpha1/conn_x/1"
 	if err := v.Put(t.Context(), name, secret.New("Atzr|x")); err != nil {

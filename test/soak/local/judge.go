@@ -7,6 +7,7 @@ import (
 
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
+	"pricemanager/test/canary"
 	"pricemanager/test/fakeamazon"
 )
 
@@ -46,6 +47,10 @@ type Result struct {
 
 	LedgerVerified bool `json:"ledgerVerified"`
 	LedgerEvents   int  `json:"ledgerEvents"`
+
+	// Canary is how many secrets and personal data were planted and searched for;
+	// finding one in clear is an error.
+	Canary canary.Figures `json:"canary"`
 
 	contradictions []string // what WrongReports counts
 }

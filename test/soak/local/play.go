@@ -49,6 +49,9 @@ func play(ctx context.Context, o options) (r Result, err error) {
 		err = errors.Join(err, w.close())
 		r.Seconds = time.Since(begun).Round(100 * time.Millisecond).Seconds()
 	}()
+	if err := w.watch.Plant(ctx); err != nil {
+		return r, err
+	}
 	all, err := w.cast(ctx, o.skus)
 	if err != nil {
 		return r, err
@@ -73,7 +76,10 @@ func play(ctx context.Context, o options) (r Result, err error) {
 	for _, c := range r.contradictions[:min(20, len(r.contradictions))] {
 		w.say("contradiction: %s", c)
 	}
-	return r, r.verdict()
+	var leaks error
+	r.Canary, leaks = w.search(ctx)
+	w.say("canaries: %d planted, searched for in %d bytes, found in clear: %d", r.Canary.Planted, r.Canary.Scanned, r.Canary.Found)
+	return r, errors.Join(r.verdict(), leaks)
 }
 
 // cast makes the sellers.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"pricemanager/infra/local/canaries"
 	"pricemanager/infra/local/localaws"
 	"pricemanager/infra/local/stack"
 	"pricemanager/internal/clock"
@@ -28,6 +30,7 @@ import (
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/dynamo"
 	"pricemanager/internal/tenant"
+	"pricemanager/test/canary"
 	"pricemanager/test/fakeamazon"
 )
 
@@ -50,6 +53,10 @@ type world struct {
 	proxy  *proxy
 	amazon panel
 	log    *os.File
+	watch  *canaries.Watch
+	state  string   // the stack's directory, gone after close
+	keys   []string // of the sellers
+	keysMu sync.Mutex
 	say    func(format string, args ...any)
 }
 
@@ -83,15 +90,19 @@ func open(ctx context.Context, out io.Writer) (w *world, err error) {
 	if w.proxy, err = startProxy(ctx, port, w.log); err != nil {
 		return w, err
 	}
+	if w.state, err = os.MkdirTemp("", "soak-"); err != nil {
+		return w, err
+	}
 	w.Stack, err = stack.Up(ctx, stack.Options{
-		AWSPort: port, EndpointForFunctions: w.proxy.url, Speed: speed, Log: w.log,
+		StateDir: w.state, AWSPort: port, EndpointForFunctions: w.proxy.url, Speed: speed, Log: w.log,
 		// Short, and still longer than an intent lives and a price takes to show.
 		Parameters: map[string]string{"UnknownFor": "2s", "ConfirmWithin": "60s"},
 	})
 	if err != nil {
 		return w, err
 	}
-	w.amazon = panel{w.AdminURL}
+	w.amazon, w.watch = panel{w.AdminURL}, canaries.New(w.Stack)
+	w.watch.Answers = answers
 	_, err = sqs.NewFromConfig(w.Config()).SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{
 		QueueUrl:   aws.String(w.Outputs["DoorbellQueueUrl"]),
 		Attributes: map[string]string{"VisibilityTimeout": strconv.Itoa(redelivery)},
@@ -108,7 +119,23 @@ func (w *world) close() error {
 	if w.proxy != nil {
 		w.proxy.close()
 	}
-	return errors.Join(append(errs, w.log.Close())...)
+	return errors.Join(append(errs, w.log.Close(), os.RemoveAll(w.state))...)
+}
+
+// search closes the stack and looks for planted secrets and personal data in
+// everything that it left and said.
+func (w *world) search(ctx context.Context) (canary.Figures, error) {
+	if err := errors.Join(w.watch.Remember(ctx), w.Close()); err != nil {
+		return canary.Figures{}, err
+	}
+	for _, key := range w.keys {
+		w.watch.Also(canary.Secret("API key", key))
+	}
+	log, err := os.ReadFile(w.log.Name())
+	if err != nil {
+		return canary.Figures{}, err
+	}
+	return w.watch.Search(w.state, map[string][]byte{"log": log})
 }
 
 // invoke calls a function through the Lambda API, past the proxy.
@@ -156,7 +183,7 @@ func (w *world) seller(ctx context.Context, name string, n int) (*seller, error)
 		return nil, err
 	}
 	db := dynamo.New(dynamodb.NewFromConfig(w.Config()), map[store.Table]string{store.Identity: w.Outputs["IdentityTableName"]})
-	peppers := func(ctx context.Context) ([]secret.Value, error) {
+	peppers := func(ctx context.Context, _ bool) ([]secret.Value, error) {
 		out, err := secretsmanager.NewFromConfig(w.Config()).GetSecretValue(ctx,
 			&secretsmanager.GetSecretValueInput{SecretId: aws.String(w.Outputs["PepperSecretArn"])})
 		if err != nil {
@@ -172,6 +199,9 @@ func (w *world) seller(ctx context.Context, name string, n int) (*seller, error)
 		return nil, err
 	}
 	s.api = api{w.URL, key}
+	w.keysMu.Lock()
+	w.keys = append(w.keys, key.Reveal())
+	w.keysMu.Unlock()
 	c, err := ask[connectionDoc](ctx, s.api, "POST", "/connections", `{"region":"EU"}`)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func TestUnitsConsumedByAChangeAreWhatIsPromised(t *testing.T) {
 	server := startDynamo(t)
 	both := newTwin(t, server)
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldOver(t, both.over)
+		w := newWorldOver(t, 7, both.over)
 		const n = 1000
 		w.connect("one", n)
 		both.book, both.lagging = book{}, true
@@ -49,7 +49,7 @@ func TestUnitsOfTheModelAreNeverBelowWhatIsConsumed(t *testing.T) {
 	server := startDynamo(t)
 	both := newTwin(t, server)
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldOver(t, both.over)
+		w := newWorldOver(t, 7, both.over)
 		w.tolerant = true // two workers that stage one batch get in each other's way
 		const n = 300
 		all, half := map[price.ConnectionID]int64{}, map[price.ConnectionID]int64{}

@@ -79,16 +79,19 @@ type world struct {
 }
 
 // newWorld is called inside a bubble, where the real clock is virtual.
-func newWorld(t *testing.T) *world {
-	return newWorldOver(t, func(db *memory.DB) store.DB { return db })
+func newWorld(t *testing.T) *world { return newSeededWorld(t, 7) }
+
+// newSeededWorld has Amazon take its delays from a seed.
+func newSeededWorld(t *testing.T, seed uint64) *world {
+	return newWorldOver(t, seed, func(db *memory.DB) store.DB { return db })
 }
 
 // newWorldOver is newWorld with something put in front of its database.
-func newWorldOver(t *testing.T, over func(*memory.DB) store.DB) *world {
+func newWorldOver(t *testing.T, seed uint64, over func(*memory.DB) store.DB) *world {
 	clk := clock.Real{}
 	visibility := map[price.MarketplaceID]fakeamazon.Delay{}
 	fake, err := fakeamazon.New(fakeamazon.Config{
-		Seed: 7, Clock: clk, LogLimit: 1_000_000, MarketplaceVisibility: visibility,
+		Seed: seed, Clock: clk, LogLimit: 1_000_000, MarketplaceVisibility: visibility,
 		Application: fakeamazon.Application{ID: "amzn1.sp.solution.bench", ClientID: "client", ClientSecret: secret.New("hidden"),
 			RedirectURIs: []string{"https://price.example/back"}},
 	})

@@ -71,7 +71,7 @@ func (o options) start(logger *slog.Logger) (*fakeamazon.Fake, error) {
 	_, err = os.Stat(o.state)
 	fresh := o.state == "" || err != nil
 	cfg := fakeamazon.Config{
-		Seed: o.seed, Clock: clock.Real{}, Speed: o.speed, StateFile: o.state, Logger: logger,
+		Seed: o.seed, Clock: clock.Real{}, Speed: o.speed, Unasked: true, StateFile: o.state, Logger: logger,
 		Application: fakeamazon.Application{
 			ID: o.appID, ClientID: o.clientID, ClientSecret: secret.New(strings.TrimSpace(string(raw))),
 			RedirectURIs: o.redirects, Draft: o.draft,

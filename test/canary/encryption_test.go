@@ -1,0 +1,143 @@
+package canary_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"pricemanager/internal/clock"
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/memkms"
+	"pricemanager/internal/ledger"
+	"pricemanager/internal/runtime/logs"
+	"pricemanager/internal/store"
+	"pricemanager/internal/store/memory"
+	"pricemanager/internal/tenant"
+	"pricemanager/test/canary"
+)
+
+const owner tenant.ID = "t_canary01"
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// clear is an envelope that was forgotten.
+type clear struct{}
+
+func (clear) Seal(_ context.Context, _ tenant.ID, _ envelope.Purpose, _ envelope.Where, plain []byte) ([]byte, error) {
+	return plain, nil
+}
+
+func (clear) Open(_ context.Context, _ tenant.ID, _ envelope.Purpose, _ envelope.Where, sealed []byte) ([]byte, error) {
+	return sealed, nil
+}
+
+// tables looks into everything that a store has.
+func tables(db *memory.DB) *canary.Scanner {
+	s := canary.NewScanner()
+	db.Each(func(_ tenant.ID, table store.Table, item store.Item) bool {
+		s.JSON(fmt.Sprint(table), item)
+		return true
+	})
+	return s
+}
+
+// The ledger's events are the one place where personal data rests for long. With
+// the real envelope it is nowhere in clear; with the encryption taken out of that
+// one field it is found.
+func TestTakingTheEncryptionOutOfTheLedgerIsNoticed(t *testing.T) {
+	t.Parallel()
+	people, err := json.Marshal(map[string]string{"name": canary.BuyerName, "email": canary.BuyerEmail, "from": canary.CallerIP})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(t *testing.T, sealer func(*memory.DB, clock.Clock) ledger.Sealer) *canary.Scanner {
+		clk := clock.NewManual(now)
+		db := memory.New(clk)
+		log := ledger.New(db, sealer(db, clk), clk, rand.Reader)
+		_, err := log.Append(t.Context(), owner, []ledger.Entry{{Source: "identity/members", Seq: "1", At: now, Events: []ledger.Event{
+			{Type: ledger.TenantCreated, At: now, Actor: canary.CallerEmail, Target: "tenant", After: people},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tables(db)
+	}
+	sealed := write(t, func(db *memory.DB, clk clock.Clock) ledger.Sealer {
+		return envelope.New(memkms.New(rand.Reader), db, clk)
+	})
+	if leaks := sealed.Leaks(); len(leaks) != 0 || sealed.Scanned() == 0 {
+		t.Errorf("with the envelope: %v in %d bytes", leaks, sealed.Scanned())
+	}
+	bare := write(t, func(*memory.DB, clock.Clock) ledger.Sealer { return clear{} })
+	for _, name := range []string{"buyer's name", "buyer's e-mail", "caller's address", "caller's e-mail"} {
+		if !bare.Places(name)[string(store.Ledger)] {
+			t.Errorf("without the envelope the %s is not found in the ledger's table: %v", name, bare.Found())
+		}
+	}
+}
+
+// Each way out of a process, with a leak planted in it.
+func TestALeakIsFoundWhereverItGoes(t *testing.T) {
+	t.Parallel()
+	clk := clock.NewManual(now)
+	db := memory.New(clk)
+	blobs, queue := memory.NewBlobs(clk), memory.NewQueue(clk)
+	token := "Atzr|" + canary.MarkRefresh + "and-more"
+	err := errors.Join(
+		db.Put(t.Context(), owner, store.Offers, store.Item{Key: store.Key{PK: "p", SK: "s"}, Attrs: map[string]any{"sealed": []byte(canary.BuyerStreet)}}),
+		blobs.Put(t.Context(), owner, store.Files, "x", "text/plain", []byte("token: "+token)),
+		queue.Send(t.Context(), []byte(`{"email":"`+canary.CallerEmail+`"}`), 0),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged strings.Builder
+	log := logs.New(&logged, slog.LevelInfo, "test", "1")
+	log.Info("mail is sent", "to", canary.CallerEmail) // no form that could be redacted
+	log.Info("token is used", "note", token)           // redacted: not found
+	heard := &canary.Heard{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"detail":"refused `+token+`"}`, http.StatusBadRequest)
+	}))
+	defer srv.Close()
+	res, err := (&http.Client{Transport: heard}).Get(srv.URL + "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+
+	s := tables(db)
+	blobs.Each(func(_ tenant.ID, bucket store.Bucket, _ string, body []byte) bool {
+		s.Bytes(fmt.Sprint(bucket), body)
+		return true
+	})
+	for _, m := range queue.Receive(10, time.Minute) {
+		s.Bytes("queue", m.Body)
+	}
+	s.Text("log", logged.String())
+	s.Bytes("answers", heard.Bytes())
+	for name, place := range map[string]string{
+		"buyer's street": string(store.Offers), "refresh token": string(store.Files), "caller's e-mail": "queue",
+	} {
+		if !s.Places(name)[place] {
+			t.Errorf("%s is not found in %s: %v", name, place, s.Found())
+		}
+	}
+	if !s.Places("caller's e-mail")["log"] || !s.Places("refresh token")["answers"] {
+		t.Errorf("the log's or the answer's leak is not found: %v", s.Found())
+	}
+	if s.Places("refresh token")["log"] {
+		t.Error("a token that the log redacts is found in it")
+	}
+	if n := len(s.Leaks(canary.Place{Name: "caller's e-mail", Place: "log"})); n != 4 {
+		t.Errorf("%d leaks, want the other four: %v", n, s.Found())
+	}
+}
