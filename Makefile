@@ -1,17 +1,17 @@
 # Price Manager. `make help` lists what there is.
-# Settings of run: PORT=8080 AWS_PORT=4566 AMAZON_PORT=8090 SPEED=1 STATE=.local/state
+# Settings of run: PORT=8080 AWS_PORT=4566 AMAZON_PORT=8090 SPEED=1 STATE=.local/state ALLOW=
 GO ?= go
 LOCAL := .local/bin/local
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .local/bin/golangci-lint-$(GOLANGCI_VERSION)
-FUNCTIONS := oauth token-broker price-upload price-plan price-export price-pull price-sync audit-stream gdpr-export gdpr-erasure scheduler secret-rotation amazon-events
+FUNCTIONS := account oauth token-broker price-upload price-plan price-export price-pull price-sync audit-stream gdpr-export gdpr-erasure scheduler secret-rotation amazon-events
 
 # The same source gives the same bytes: no paths, no debug information, no RPC.
 LAMBDA_FLAGS := -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w'
 LAMBDA_ENV := CGO_ENABLED=0 GOOS=linux GOARCH=arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stop clean test lint fmt build template-check contract-check contract-prism controls bench-start bench-lane bench-units bench-import bench-ledger bench-million sam-build local soak soak-local soak-mutants
+.PHONY: help run demo stop clean api-fuzz matrix test lint fmt build template-check contract-check contract-prism controls bench-start bench-lane bench-units bench-import bench-ledger bench-million sam-build local soak soak-local soak-mutants
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -28,8 +28,9 @@ stop: local ## end a running make run
 clean: stop ## forget everything that make run keeps, and all build output
 	rm -rf .local/state .local/build .local/bin/local build .aws-sam
 
+# The stacks come first and beside the others: they wait more than they compute.
 test: ## all tests, with the race detector
-	@$(GO) run ./infra/checks/testreport -race -shuffle=on -count=1 -timeout 9m ./...
+	@$(GO) run ./infra/checks/testreport -race -shuffle=on -count=1 -timeout 9m -p 3 ./test/integration/... ./...
 
 lint: $(GOLANGCI) ## go vet and golangci-lint
 	$(GO) vet ./...
@@ -53,6 +54,13 @@ contract-check: ## our form of Amazon's API models against the models themselves
 
 contract-prism: ## Prism, by Amazon's models, between our client and the fake Amazon; the last line is JSON
 	@$(GO) run ./test/prism
+
+api-fuzz: ## schemathesis against the API on a stack of its own, by the contract; the last line is JSON. SECONDS= SEED=
+	@$(GO) run ./test/apifuzz
+
+matrix: ## who may ask for what, and what strangers get, anew from the functions themselves into test/isolation/*.md
+	@WRITE_MATRIX=1 $(GO) test -count=1 -p 1 -run '^(TestWhoMayAskIsAsTheTableSays|TestMethodsFindNothingOfAnybody)$$' ./functions/... | grep -v 'no tests to run' >&2
+	@cat test/isolation/authorisation.md test/isolation/methods.md
 
 soak: ## a million changes through the lane engine in a simulated world of failures; the last line is JSON. SOAK_CHANGES= SEED=
 	@$(GO) run ./test/soak/run
@@ -98,7 +106,8 @@ $(GOLANGCI):
 	@mv .local/bin/golangci-lint $@
 
 # `sam build` makes each function through these (BuildMethod makefile).
-.PHONY: build-OAuth build-TokenBroker build-PriceUpload build-PricePlan build-PriceExport build-PricePull build-PriceSync build-AuditStream build-GdprExport build-GdprErasure build-Scheduler build-SecretRotation build-AmazonEvents
+.PHONY: build-Account build-OAuth build-TokenBroker build-PriceUpload build-PricePlan build-PriceExport build-PricePull build-PriceSync build-AuditStream build-GdprExport build-GdprErasure build-Scheduler build-SecretRotation build-AmazonEvents
+build-Account: ; $(call lambda,account)
 build-OAuth: ; $(call lambda,oauth)
 build-TokenBroker: ; $(call lambda,token-broker)
 build-PriceUpload: ; $(call lambda,price-upload)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"pricemanager/internal/privacy"
 	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/memory"
@@ -104,7 +105,7 @@ func TestWhatTheStreamBringsIsLookedThroughAfterItIsInTheLedger(t *testing.T) {
 	w := setup(t)
 	clk := w.app.Clock
 	db := memory.New(clk)
-	w.alert.follow = (&watch.Watcher{DB: db, Ledger: w.log, Clock: clk}).Follow
+	w.alert.follow = (&watch.Watcher{DB: db, Ledger: w.log, Clock: clk, Doors: privacy.Doors{DB: db}}).Follow
 	for range 2 {
 		if failed := w.handle(t, created(t, 1, "exp_1"), created(t, 2, "exp_2"), created(t, 3, "exp_3")); len(failed) != 0 {
 			t.Fatalf("failed %v", failed)

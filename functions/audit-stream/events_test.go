@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"pricemanager/internal/audit"
 	"pricemanager/internal/clock"
 	"pricemanager/internal/envelope"
 	"pricemanager/internal/envelope/memkms"
@@ -34,7 +35,7 @@ func newRecorded(t *testing.T) world {
 	}
 	return world{log: log, handler: &handler{
 		app:    &runtime.App{Log: logs.New(t.Output(), runtime.Base{}.LogLevel, "audit-stream", "test"), Clock: clk},
-		tables: tables, pump: &ledger.Pump{Log: log, Mappers: mappers()},
+		tables: tables, pump: &ledger.Pump{Log: log, Mappers: audit.Mappers()},
 	}}
 }
 
@@ -80,8 +81,15 @@ func TestRecordedChangesGetIntoTheLedgerOnce(t *testing.T) {
 		failed []string
 		want   []ledger.Type
 	}{
-		"success-offers":      {want: []ledger.Type{ledger.OfferImported, ledger.PlanCreated, ledger.BatchCreated, ledger.ChangeDesired, ledger.BatchActivated}},
-		"success-identity":    {want: []ledger.Type{ledger.TenantCreated, ledger.APIKeyCreated, ledger.APIKeyRevoked}},
+		"success-offers":   {want: []ledger.Type{ledger.OfferImported, ledger.PlanCreated, ledger.BatchCreated, ledger.ChangeDesired, ledger.BatchActivated}},
+		"success-identity": {want: []ledger.Type{ledger.TenantCreated, ledger.APIKeyCreated, ledger.APIKeyRevoked}},
+		"success-members": {want: []ledger.Type{
+			ledger.MemberJoined, ledger.MemberJoined, ledger.SessionBegun, ledger.MemberEnrolled, ledger.SessionElevated, ledger.MemberRoleChanged,
+			ledger.MemberMailChanged, ledger.MemberUnenrolled, ledger.SessionEnded, ledger.MemberRemoved, ledger.SessionBegun,
+		}},
+		"success-oversight": {want: []ledger.Type{
+			ledger.SupportGranted, ledger.SupportRevoked, ledger.SupportGranted, ledger.AdviceTaken, ledger.AccessReviewed, ledger.AccessReviewed,
+		}},
 		"success-connections": {want: []ledger.Type{ledger.ConnectionStarted, ledger.ConnectionAuthorised, ledger.ImportStarted, ledger.ImportCompleted, ledger.ConnectionReauthorise}},
 		"success-privacy":     {want: []ledger.Type{ledger.ExportRequested, ledger.ExportCompleted}},
 		"success-downloads":   {want: []ledger.Type{ledger.TableExported, ledger.TableExported}},
@@ -91,6 +99,7 @@ func TestRecordedChangesGetIntoTheLedgerOnce(t *testing.T) {
 		"success-mappings":    {want: []ledger.Type{ledger.MappingRemembered, ledger.MappingForgotten}},
 		"success-pulls":       {want: []ledger.Type{ledger.PullCreated, ledger.PullFetched, ledger.PullPaused, ledger.PullChanged, ledger.PullDeleted}},
 		"success-expired":     {},
+		"success-refusals":    {want: []ledger.Type{ledger.RequestRefused, ledger.RequestRefused, ledger.RequestMade, ledger.RequestRefused, ledger.RequestCount}},
 		"success-outbox":      {want: []ledger.Type{ledger.DataRead, ledger.DataReadCount}},
 		// What is before the bad record is written, what is behind it waits.
 		"partial-foreign-table":  {failed: []string{"300000000000000000202"}, want: []ledger.Type{ledger.TenantCreated}},

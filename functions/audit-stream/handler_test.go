@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"pricemanager/internal/audit"
 	"pricemanager/internal/clock"
 	"pricemanager/internal/envelope"
 	"pricemanager/internal/envelope/memkms"
@@ -42,7 +43,7 @@ func setup(t *testing.T) world {
 	return world{log: log, handler: &handler{
 		app:    &runtime.App{Log: logs.New(io.Discard, runtime.Base{}.LogLevel, "audit-stream", "test"), Clock: clk},
 		tables: map[store.Table]string{store.Identity: "pm-identity", store.Offers: "pm-offers", store.Privacy: "pm-privacy"},
-		pump:   &ledger.Pump{Log: log, Mappers: mappers()},
+		pump:   &ledger.Pump{Log: log, Mappers: audit.Mappers()},
 	}}
 }
 
@@ -175,7 +176,7 @@ func TestAPanicBecomesAFailedRecord(t *testing.T) {
 
 func TestEveryStreamedTableHasAMapper(t *testing.T) {
 	t.Parallel()
-	m := mappers()
+	m := audit.Mappers()
 	for _, table := range store.Streamed() {
 		if m[table] == nil {
 			t.Errorf("no mapper for %s: its changes would block the stream", table)

@@ -19,7 +19,9 @@ const maxGrown = 10_000
 // nothing is retried; the next changes come.
 type growth struct {
 	grow func(context.Context, tenant.ID) error
-	seen map[tenant.ID]int // changes since the history last grew here
+	// closed reports whose erasure has begun: their histories grow no more.
+	closed func(context.Context, tenant.ID) (bool, error)
+	seen   map[tenant.ID]int // changes since the history last grew here
 }
 
 // note counts the changes and lets those histories grow whose time has come, among
@@ -44,8 +46,17 @@ func (g *growth) note(ctx context.Context, records []store.Record, warn func(ten
 			continue
 		}
 		g.seen[t] = 0
-		if err := g.grow(ctx, t); err != nil {
+		if err := g.unlessClosed(ctx, t); err != nil {
 			warn(t, err)
 		}
 	}
+}
+
+// unlessClosed may come too late by the moment between the two calls. The erasure
+// waits for longer than that before it looks whether all is gone.
+func (g *growth) unlessClosed(ctx context.Context, t tenant.ID) error {
+	if closed, err := g.closed(ctx, t); err != nil || closed {
+		return err
+	}
+	return g.grow(ctx, t)
 }

@@ -11,10 +11,13 @@ import (
 	"pricemanager/internal/tenant"
 )
 
+// open says that no erasure has begun.
+func open(context.Context, tenant.ID) (bool, error) { return false, nil }
+
 func TestAHistoryGrowsAtFirstSightAndAfterManyChanges(t *testing.T) {
 	t.Parallel()
 	var grew []tenant.ID
-	g := growth{grow: func(_ context.Context, id tenant.ID) error { grew = append(grew, id); return nil }}
+	g := growth{grow: func(_ context.Context, id tenant.ID) error { grew = append(grew, id); return nil }, closed: open}
 	change := func(id tenant.ID, n int) []store.Record {
 		return slices.Repeat([]store.Record{{Table: store.Offers, Tenant: id}}, n)
 	}
@@ -32,11 +35,25 @@ func TestAHistoryGrowsAtFirstSightAndAfterManyChanges(t *testing.T) {
 	}
 }
 
+func TestTheHistoryOfATenantThatIsBeingErasedGrowsNoMore(t *testing.T) {
+	t.Parallel()
+	var grew []tenant.ID
+	g := growth{
+		grow:   func(_ context.Context, id tenant.ID) error { grew = append(grew, id); return nil },
+		closed: func(_ context.Context, id tenant.ID) (bool, error) { return id == "t_bbbbbb", nil },
+	}
+	g.note(t.Context(), []store.Record{{Table: store.Offers, Tenant: owner}, {Table: store.Offers, Tenant: "t_bbbbbb"}},
+		func(id tenant.ID, err error) { t.Errorf("%s: %v", id, err) })
+	if fmt.Sprint(grew) != "[t_aaaaaa]" {
+		t.Errorf("grew %v, want only the tenant that stays", grew)
+	}
+}
+
 func TestAHistoryThatCannotGrowDoesNotHoldTheLedgerUp(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	asked := 0
-	w.growth = growth{grow: func(context.Context, tenant.ID) error { asked++; return errors.New("no bucket") }}
+	w.growth = growth{grow: func(context.Context, tenant.ID) error { asked++; return errors.New("no bucket") }, closed: open}
 	// A change of an offer is noted whatever it means.
 	r := created(t, 1, "exp_1")
 	r.EventSourceArn = "arn:aws:dynamodb:eu-central-1:1:table/pm-offers/stream/2026-01-01T00:00:00.000"

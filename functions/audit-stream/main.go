@@ -11,10 +11,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"pricemanager/internal/audit"
 	"pricemanager/internal/envelope"
 	"pricemanager/internal/envelope/awskms"
 	"pricemanager/internal/history"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/privacy"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/store/dynamo"
 	"pricemanager/internal/store/s3"
@@ -25,11 +27,7 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}
@@ -38,10 +36,11 @@ func run(ctx context.Context) error {
 	log := ledger.New(db, sealer, app.Clock, rand.Reader)
 	objects := s3.Client(aws, cfg.Stage == runtime.Local)
 	past := &history.History{Ledger: log, Blobs: s3.New(objects, awss3.NewPresignClient(objects), cfg.Buckets.Names()), Clock: app.Clock}
+	doors := privacy.Doors{DB: db}
 	h := &handler{
 		app: app, tables: cfg.Tables.Names(),
-		pump: &ledger.Pump{Log: log, Mappers: mappers()}, growth: growth{grow: past.Grow},
-		alert: alert{follow: (&watch.Watcher{DB: db, Ledger: log, Clock: app.Clock}).Follow},
+		pump: &ledger.Pump{Log: log, Mappers: audit.Mappers()}, growth: growth{grow: past.Grow, closed: doors.Closed},
+		alert: alert{follow: (&watch.Watcher{DB: db, Ledger: log, Clock: app.Clock, Doors: doors}).Follow},
 	}
 	stream := h.stream
 	if cfg.Stage == runtime.Local {

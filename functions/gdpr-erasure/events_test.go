@@ -40,7 +40,7 @@ func newRecorded(t *testing.T) *world {
 	}{
 		{0x00, tenantA, identity.Scopes()}, {0x42, tenantA, []identity.Scope{identity.ExportsRead}}, {0x21, tenantB, identity.Scopes()},
 	} {
-		if _, _, err := identity.NewKeys(w.db, peppers, w.clock, k.bytes).Create(ctx, k.owner, "operator", "recorded", k.scopes); err != nil {
+		if _, _, err := identity.NewKeys(w.db, peppers, w.clock, k.bytes).Sealing(w.sealer).Create(ctx, k.owner, "operator", "recorded", k.scopes); err != nil {
 			t.Fatal(err)
 		}
 	}

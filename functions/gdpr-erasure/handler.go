@@ -12,7 +12,7 @@ import (
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
-	"pricemanager/internal/price"
+	"pricemanager/internal/limit"
 	"pricemanager/internal/privacy"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/metrics"
@@ -33,7 +33,9 @@ type config struct {
 	Buckets     runtime.Buckets
 	Queues      queues
 	Secrets     runtime.Secrets
+	Limits      runtime.Limits
 	TokenBroker string        `env:"TOKEN_BROKER, required"`
+	UserPool    string        `env:"USER_POOL, required"`
 	CoolingOff  time.Duration `env:"COOLING_OFF, required"`
 	Settle      time.Duration `env:"SETTLE, required"`
 }
@@ -55,11 +57,6 @@ func (c config) Validate() error {
 	return c.Base.Validate()
 }
 
-// discarder destroys refresh tokens: the token broker's client.
-type discarder interface {
-	Discard(ctx context.Context, t tenant.ID, c price.ConnectionID, grant int64) error
-}
-
 // keys destroys data keys, and is what the ledger opens with.
 type keys interface {
 	ledger.Sealer
@@ -76,9 +73,11 @@ type deps struct {
 	queue    store.Queue
 	doorbell store.Queue
 	keys     keys
-	tokens   discarder
+	tokens   connect.Tokens // the token broker's client
 	secrets  secret.Getter
 	random   io.Reader
+	// deleteUser deletes a member's user at the sign-in provider.
+	deleteUser func(ctx context.Context, member string) error
 }
 
 type handler struct {
@@ -91,6 +90,7 @@ type handler struct {
 func newHandler(d deps) (*handler, error) {
 	table, stop := lane.TenantStop()
 	stops := lane.Stops{DB: d.db, Bell: lane.Bell{DB: d.db, Queue: d.doorbell, Now: d.app.Clock.Now, Trace: trace.Header}}
+	connections := &connect.Service{DB: d.db, Clock: d.app.Clock, Tokens: d.tokens}
 	h := &handler{
 		app:  d.app,
 		keys: identity.NewKeys(d.db, identity.PeppersFrom(d.secrets, d.cfg.Secrets.Pepper), d.app.Clock, d.random),
@@ -104,40 +104,27 @@ func newHandler(d deps) (*handler, error) {
 			},
 			Thaw:   func(ctx context.Context, t tenant.ID) error { return d.db.Delete(ctx, t, table, stop) },
 			Frozen: func(in store.Table, key store.Key) bool { return in == table && key == stop },
-			Revoke: revoker{&connect.Service{DB: d.db, Clock: d.app.Clock}, d.tokens}.revoke,
+			Entry:  connect.IsConsent,
+			// Cognito knows the members by their ids, and has their passwords.
+			DeleteUser: d.deleteUser,
+			// Amazon has no call that withdraws a seller's authorisation: only the seller
+			// can, in Seller Central, and without the token it is of no use to anybody. It
+			// counts on every number that was ever given out: one may hold a token that was
+			// never put to use.
+			Revoke: func(ctx context.Context, t tenant.ID) error { return connections.DisconnectAll(ctx, "privacy", t) },
 		},
 	}
 	var err error
 	if h.router, err = web.New(d.app.Log, d.app.Clock, "", h.routes()...); err != nil {
 		return nil, err
 	}
-	h.router.WithGate(edge.New(d.db, d.app.Clock, d.app.Log)).WithMetrics(d.app.Metrics)
-	return h, nil
-}
-
-// revoker destroys refresh tokens. Amazon has no call that withdraws a seller's
-// authorisation: only the seller can, in Seller Central, and without the token it
-// is of no use to anybody.
-type revoker struct {
-	connections *connect.Service
-	tokens      discarder
-}
-
-func (r revoker) revoke(ctx context.Context, t tenant.ID) error {
-	all, err := r.connections.List(ctx, t)
+	list := edge.New(d.db, h.keys.Hashes, d.app.Clock, d.app.Log)
+	limits, err := limit.New(d.db, h.keys.Hashes, list, limit.Quotas(d.cfg.Limits), d.app.Clock, d.app.Log, d.app.Metrics)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, c := range all {
-		// Every number that was ever given out: one may hold a token that was never
-		// put to use.
-		for n := int64(1); n <= c.Consents; n++ {
-			if err := r.tokens.Discard(ctx, t, c.ID, n); err != nil {
-				return fmt.Errorf("token %d of %s: %w", n, c.ID, err)
-			}
-		}
-	}
-	return nil
+	h.router.WithSessions(&identity.Sessions{DB: d.db, Clock: d.app.Clock, Random: d.random}).WithLimits(limits).WithGate(list).WithSources(list.Source).WithMetrics(d.app.Metrics)
+	return h, nil
 }
 
 // events serves all of the function's triggers.
@@ -186,17 +173,9 @@ func optional(t time.Time) *time.Time {
 	return &t
 }
 
-// recentSignIn is where a member proves anew who they are before everything is
-// erased. API keys have no sign-in: their scope is what stands for it until members
-// sign in.
-func recentSignIn(*web.Request) error { return nil }
-
 func (h *handler) request(ctx context.Context, r *web.Request) (*web.Response, error) {
 	var in struct{ Confirm string }
 	if err := r.JSON(&in); err != nil {
-		return nil, err
-	}
-	if err := recentSignIn(r); err != nil {
 		return nil, err
 	}
 	e, err := h.erasures.Request(ctx, r.Tenant, r.Principal.Actor, r.ID, in.Confirm)
@@ -219,9 +198,6 @@ func (h *handler) get(ctx context.Context, r *web.Request) (*web.Response, error
 }
 
 func (h *handler) cancel(ctx context.Context, r *web.Request) (*web.Response, error) {
-	if err := recentSignIn(r); err != nil {
-		return nil, err
-	}
 	e, err := h.erasures.Cancel(ctx, r.Tenant, r.Principal.Actor, r.Params["id"])
 	if err != nil {
 		return nil, err

@@ -31,6 +31,8 @@ import (
 	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/secret"
 	vault "pricemanager/internal/secret/memory"
+	provider "pricemanager/internal/signin"
+	signin "pricemanager/internal/signin/memory"
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/memory"
 	"pricemanager/internal/tenant"
@@ -66,8 +68,11 @@ type world struct {
 	bells  *memory.Queue
 	clock  *clock.Manual
 	vault  *vault.Vault
+	users  *signin.Provider
 	log    *ledger.Log
 	signer *ledger.Signer
+	sealer *envelope.Sealer
+	kms    *memkms.KMS
 	read   map[store.Table]string // how far audit-stream has read
 	out    *output                // logs and metrics
 	key    map[tenant.ID]string
@@ -77,8 +82,10 @@ func setup(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), bells: memory.NewQueue(clk), clock: clk,
-		vault: &vault.Vault{}, read: map[store.Table]string{}, out: &output{}, key: map[tenant.ID]string{}}
-	sealer := envelope.New(memkms.New(rand.Reader), w.db, clk)
+		vault: &vault.Vault{}, users: &signin.Provider{Clock: clk, Rand: rand.Reader}, read: map[store.Table]string{}, out: &output{}, key: map[tenant.ID]string{}}
+	w.kms = memkms.New(rand.Reader)
+	sealer := envelope.New(w.kms, w.db, clk)
+	w.sealer = sealer
 	fixed := secrets{"pepper": strings.Repeat("pepper", 8), "signer": strings.Repeat("signer", 8)}
 	var err error
 	if w.signer, err = ledger.NewSigner(secret.New(fixed["signer"])); err != nil {
@@ -90,15 +97,16 @@ func setup(t *testing.T) *world {
 		app: &runtime.App{Log: logs.New(w.out, runtime.Base{}.LogLevel, "gdpr-erasure", "test"), Clock: clk, Metrics: metrics.New(w.out, clk, "gdpr-erasure", "test")},
 		cfg: config{Secrets: runtime.Secrets{Pepper: "pepper", LedgerSigner: "signer"}, CoolingOff: privacy.CoolingOff, Settle: privacy.SettleFor},
 		db:  w.db, sweeper: w.db, blobs: w.blobs, queue: w.queue, doorbell: w.bells, keys: sealer, tokens: broker, secrets: fixed, random: rand.Reader,
+		deleteUser: w.users.Delete,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []tenant.ID{tenantA, tenantB} {
-		if err := identity.NewTenants(w.db, clk).Create(ctx, id, "operator", "Company "+mark(id)); err != nil {
+		if err := identity.NewTenants(w.db, sealer, clk).Create(ctx, id, "operator", "Company "+mark(id)); err != nil {
 			t.Fatal(err)
 		}
-		_, key, err := w.keys.Create(ctx, id, "operator", "key of "+mark(id), identity.Scopes())
+		_, key, err := w.keys.Sealing(sealer).Create(ctx, id, "operator", "key of "+mark(id), identity.Scopes())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,6 +132,9 @@ func (o *output) String() string {
 	defer o.mu.Unlock()
 	return o.b.String()
 }
+
+// phrase is the password of everybody.
+const phrase = "Vineyard copper-lantern 41"
 
 // mark is in everything that only one tenant has.
 func mark(id tenant.ID) string { return fmt.Sprintf("CANARY%d", len(id)) }
@@ -155,6 +166,8 @@ func (w *world) trade(t *testing.T, id tenant.ID) {
 	offers, batches := lane.NewOffers(w.db), lane.NewBatches(w.db, w.blobs)
 	plans := &plan.Store{DB: w.db, Blobs: w.blobs, Clock: w.clock,
 		GuardsHash: func(context.Context, tenant.ID) (string, error) { return price.DefaultGuards().Hash(), nil }}
+	must(w.users.Create(ctx, "m"+m, secret.New(phrase)))
+	put(id, store.Identity, "members", "m"+m, map[string]any{"role": "owner", "createdAt": store.Millis(w.clock.Now()), "createdBy": "operator"})
 	bell := lane.Bell{DB: w.db, Queue: w.bells, Now: w.clock.Now}
 	known := price.FromMinor(1234, "EUR")
 	must(offers.Learn(ctx, id, lane.Read{Prices: price.Prices{Our: &known}, Begun: w.clock.Now(), Title: m,
@@ -338,6 +351,12 @@ func TestATenantIsErasedThroughTheAPIAndNothingOfItIsLeft(t *testing.T) {
 			if status, _ := w.call(t, w.key[tenantA], http.MethodPost, "/privacy/erasures", confirm); status != http.StatusUnauthorized {
 				t.Errorf("its key still works: %d", status)
 			}
+			// Whoever comes back from a consent is not let in any more; the claim on the
+			// seller goes with the tokens, so that nobody else connects it before.
+			own := w.own(tenantA)
+			if strings.Contains(own, " state#"+mark(tenantA)) || !strings.Contains(own, " seller#EU#") {
+				t.Errorf("while tokens are destroyed there is %s", own)
+			}
 		}
 	}
 	for _, f := range w.kept(mark(tenantA), w.key[tenantA]) {
@@ -345,7 +364,7 @@ func TestATenantIsErasedThroughTheAPIAndNothingOfItIsLeft(t *testing.T) {
 	}
 	for line := range strings.Lines(w.own(tenantA)) {
 		table, rest, _ := strings.Cut(line, " ")
-		stays := table == "ledger" || table == "privacy" && strings.Contains(rest, " erasure era_") || table == "keys" && strings.Contains(rest, `map["erased":%!q(bool=true)]`)
+		stays := table == "ledger" || table == "privacy" && (strings.Contains(rest, " erasure era_") || strings.HasSuffix(strings.TrimSpace(rest), " erasing begun map[]")) || table == "keys" && strings.Contains(rest, `map["erased":%!q(bool=true)]`)
 		if !stays {
 			t.Errorf("left: %s", line)
 		}
@@ -358,6 +377,12 @@ func TestATenantIsErasedThroughTheAPIAndNothingOfItIsLeft(t *testing.T) {
 	}
 	if _, err := w.vault.Get(ctx, fmt.Sprintf("pm/connection/%s/%s/2", tenantB, conn)); err != nil {
 		t.Errorf("the other's token: %v", err)
+	}
+	if _, err := w.users.Begin(ctx, "m"+mark(tenantA), secret.New(phrase)); !errors.Is(err, provider.ErrRefused) {
+		t.Errorf("the member's password is left: %v", err)
+	}
+	if _, err := w.users.Begin(ctx, "m"+mark(tenantB), secret.New(phrase)); err != nil {
+		t.Errorf("the other's member: %v", err)
 	}
 	if w.own(tenantB) != other {
 		t.Error("the other tenant changed")

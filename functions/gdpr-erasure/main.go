@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -20,6 +21,7 @@ import (
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/secret"
 	"pricemanager/internal/secret/secretsmanager"
+	"pricemanager/internal/signin/cognito"
 	"pricemanager/internal/spapi/broker"
 	"pricemanager/internal/store/dynamo"
 	"pricemanager/internal/store/s3"
@@ -30,11 +32,7 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}
@@ -49,6 +47,8 @@ func run(ctx context.Context) error {
 		keys:     envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock),
 		tokens:   broker.NewClient(lambda.NewFromConfig(aws), cfg.TokenBroker, app.Clock, rand.Reader),
 		secrets:  secret.NewCached(secretsmanager.New(sm.NewFromConfig(aws)), app.Clock, secretsFor),
+		// No app client: nobody signs in here.
+		deleteUser: cognito.New(cip.NewFromConfig(aws), cfg.UserPool, "").Delete,
 	})
 	if err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 	"pricemanager/internal/tenant"
 )
 
-// batchList writes every batch with what became of its rows. The rows
-// themselves are the changes in offers and in the ledger.
+// batchList writes every batch with how many of its rows came how far. The rows
+// themselves batchRows writes.
 type batchList struct{ batches *lane.Batches }
 
 type batchRow struct {
@@ -67,6 +67,9 @@ func (s batchList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) e
 			if b, err = s.batches.Get(ctx, t, b.ID); err != nil {
 				return fmt.Errorf("batch %s: %w", b.ID, err)
 			}
+			if !w.About(b.Actor, reverter(b)) {
+				continue
+			}
 			if err := addBatch(table, b); err != nil {
 				return err
 			}
@@ -96,6 +99,14 @@ func addBatch(table *privacy.Table, b lane.Batch) error {
 		cells = append(cells, "", "", "", "", "")
 	}
 	return table.Add(row, append(cells, b.Reverts)...)
+}
+
+// reverter is who wanted the batch to be taken back by itself, "" for nobody.
+func reverter(b lane.Batch) string {
+	if b.Revert == nil {
+		return ""
+	}
+	return b.Revert.By
 }
 
 // rowsCell is "conn_a=2 conn_b=1": the rows of each connection.

@@ -35,6 +35,9 @@ func (s downloadList) export(ctx context.Context, t tenant.ID, w *privacy.Writer
 			return err
 		}
 		for _, d := range all {
+			if !w.About(d.By) {
+				continue
+			}
 			err := table.Add(downloadRow{d.ID, d.Spec, d.State, d.By, d.At, optional(d.Finished), d.Rows},
 				d.ID, string(d.Spec.What), string(d.State), d.By, privacy.Stamp(d.At), privacy.Stamp(d.Finished), strconv.FormatInt(d.Rows, 10))
 			if err != nil {

@@ -46,7 +46,7 @@ func newRecorded(t *testing.T) *world {
 	}{
 		{0x00, tenantA, identity.Scopes()}, {0x42, tenantA, []identity.Scope{identity.ExportsRead}}, {0x21, tenantB, identity.Scopes()},
 	} {
-		if _, _, err := identity.NewKeys(w.db, peppers, w.app.Clock, k.bytes).Create(ctx, k.owner, "operator", "recorded", k.scopes); err != nil {
+		if _, _, err := identity.NewKeys(w.db, peppers, w.app.Clock, k.bytes).Sealing(w.sealer).Create(ctx, k.owner, "operator", "recorded", k.scopes); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -57,12 +57,17 @@ func newRecorded(t *testing.T) *world {
 	for b, want := range map[same]string{0x00: runningExport, 0x41: doneExport} {
 		x := *w.exports
 		x.Rand = b
-		e, err := x.Request(ctx, tenantA, "key:ijbeeqscijbeeqsc", "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
+		e, err := x.Request(ctx, tenantA, "key:ijbeeqscijbeeqsc", "c6af9ac6-7b61-11e6-9a41-93e8deadbeef", "")
 		if err != nil || e.ID != want {
 			t.Fatalf("export %s, %v; the recorded events name %s", e.ID, err, want)
 		}
 	}
 	if err := w.exports.Run(ctx, tenantA, doneExport); err != nil {
+		t.Fatal(err)
+	}
+	archive := w.archive
+	archive.Log = w.log
+	if _, err := archive.Run(ctx, tenantA); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range w.queue.Receive(10, time.Hour) { // the events bring their own
@@ -96,10 +101,16 @@ func TestRecordedRequestsAndMessagesAreAnswered(t *testing.T) {
 				t.Errorf("%d messages sent, want 1", n)
 			}
 		},
+		"success-request-of-one-key":           replay.Status(http.StatusAccepted, `"member":"key:aaaaaaaaaaaaaaaa"`),
+		"failure-request-of-an-unknown-member": replay.Status(404, `There is no \"member:nobody\"`),
+
 		"success-running-export": replay.Status(200, `"state":"running"`),
-		"success-done-export":    replay.Status(200, `"url":"`),
+		"success-done-export":    replay.Status(200, `"password":"`),
 		"success-ledger":         replay.Status(200, `"size":1`),
-		"success-ledger-key":     replay.Status(200, `"key":"`),
+		"success-ledger-key":     replay.Status(200, `"keys":[{"key":"`),
+
+		"success-ledger-checkpoints":          replay.Status(200, `"items":[{"at":"`),
+		"failure-ledger-checkpoints-too-many": replay.Status(400, `"reference"`),
 
 		"success-ledger-proof":                  replay.Status(200, `"leaf":0,"leafHash":"`),
 		"success-ledger-consistency":            replay.Status(200, `"from":1,"fromRoot":"`),

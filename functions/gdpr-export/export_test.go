@@ -102,7 +102,7 @@ func (w *world) exported(t *testing.T, id tenant.ID) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return unzip(t, archive)
+	return unzip(t, archive, body["password"].(string))
 }
 
 func TestTenantsThatShareEveryIDGetTheirOwnAndOnlyTheirOwn(t *testing.T) {

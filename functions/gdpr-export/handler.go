@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"pricemanager/internal/edge"
@@ -12,11 +15,13 @@ import (
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/limit"
 	"pricemanager/internal/privacy"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/secret"
 	"pricemanager/internal/store"
+	"pricemanager/internal/tenant"
 	"pricemanager/internal/web"
 )
 
@@ -30,6 +35,7 @@ type config struct {
 	Buckets runtime.Buckets
 	Queues  runtime.Queues
 	Secrets runtime.Secrets
+	Limits  runtime.Limits
 }
 
 // deps are what the handler works with.
@@ -38,6 +44,8 @@ type deps struct {
 	cfg     config
 	db      store.DB
 	blobs   store.Blobs
+	objects store.Large
+	spool   func() (privacy.Temp, error) // for what is larger than memory
 	queue   store.Queue
 	sealer  ledger.Sealer
 	secrets secret.Getter
@@ -48,9 +56,11 @@ type handler struct {
 	app     *runtime.App
 	router  *web.Router
 	keys    *identity.Keys
+	members *identity.Members
 	exports *privacy.Exports
 	log     *ledger.Log
 	signer  ledger.SignerFunc
+	archive ledger.Archive
 	batches *lane.Batches
 }
 
@@ -58,19 +68,26 @@ func newHandler(d deps) (*handler, error) {
 	signer := ledger.SignerFrom(d.secrets, d.cfg.Secrets.LedgerSigner)
 	h := &handler{
 		app:    d.app,
-		keys:   identity.NewKeys(d.db, identity.PeppersFrom(d.secrets, d.cfg.Secrets.Pepper), d.app.Clock, d.random),
+		keys:   identity.NewKeys(d.db, identity.PeppersFrom(d.secrets, d.cfg.Secrets.Pepper), d.app.Clock, d.random).Sealing(d.sealer),
 		log:    ledger.New(d.db, d.sealer, d.app.Clock, d.random).WithSigner(signer),
-		signer: signer, batches: lane.NewBatches(d.db, d.blobs),
+		signer: signer, archive: ledger.Archive{Blobs: d.blobs}, batches: lane.NewBatches(d.db, d.blobs),
 	}
+	h.members = &identity.Members{DB: d.db, Seal: d.sealer, Clock: d.app.Clock}
 	h.exports = &privacy.Exports{
-		DB: d.db, Blobs: d.blobs, Queue: d.queue, Ledger: h.log, Sources: sources(d, h.keys),
+		DB: d.db, Blobs: d.blobs, Objects: d.objects, Spool: d.spool, Sealer: d.sealer, Queue: d.queue, Ledger: h.log, Sources: h.sources(d),
 		Clock: d.app.Clock, Rand: d.random, Trace: trace.Header,
 	}
 	var err error
 	if h.router, err = web.New(d.app.Log, d.app.Clock, "", h.routes()...); err != nil {
 		return nil, err
 	}
-	h.router.WithGate(edge.New(d.db, d.app.Clock, d.app.Log)).WithMetrics(d.app.Metrics)
+	list := edge.New(d.db, h.keys.Hashes, d.app.Clock, d.app.Log)
+	limits, err := limit.New(d.db, h.keys.Hashes, list, limit.Quotas(d.cfg.Limits), d.app.Clock, d.app.Log, d.app.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	h.router.WithSessions(&identity.Sessions{DB: d.db, Clock: d.app.Clock, Random: d.random}).WithLimits(limits).WithGate(list).WithSources(list.Source).WithMetrics(d.app.Metrics).
+		WithUses(ledger.Outbox{DB: d.db, Table: store.Offers, Clock: d.app.Clock, Sealer: d.sealer}, list.Sources)
 	return h, nil
 }
 
@@ -85,6 +102,7 @@ func (h *handler) routes() []web.Route {
 		{Method: http.MethodGet, Pattern: "/exports/{id}", Scope: identity.ExportsRead, Handler: h.export},
 		{Method: http.MethodGet, Pattern: "/ledger", Scope: identity.LedgerRead, Handler: h.head},
 		{Method: http.MethodGet, Pattern: "/ledger/key", Scope: web.Public, Handler: h.key},
+		{Method: http.MethodGet, Pattern: "/ledger/checkpoints", Scope: identity.LedgerRead, Handler: h.checkpoints},
 		{Method: http.MethodGet, Pattern: "/ledger/proof", Scope: identity.LedgerRead, Handler: h.inclusion},
 		{Method: http.MethodGet, Pattern: "/ledger/consistency", Scope: identity.LedgerRead, Handler: h.consistency},
 		{Method: http.MethodGet, Pattern: "/batches/{id}/receipt", Scope: identity.LedgerRead, Handler: h.receipt},
@@ -94,19 +112,24 @@ func (h *handler) routes() []web.Route {
 // exportBody is an export as the API shows it.
 type exportBody struct {
 	ID        string        `json:"id"`
+	Member    string        `json:"member,omitempty"` // whose data alone it is
 	State     privacy.State `json:"state"`
 	Requested time.Time     `json:"requestedAt"`
 	Files     int           `json:"files,omitempty"`
 	Bytes     int64         `json:"bytes,omitempty"`
 	SHA256    string        `json:"sha256,omitempty"`
 	Expires   *time.Time    `json:"expiresAt,omitempty"`
-	URL       string        `json:"url,omitempty"` // for who asked; works for privacy.LinkFor; absent once expired
-	Reason    string        `json:"reason,omitempty"`
+	// URL, which works for privacy.LinkFor, and Password are for who asked; absent
+	// once the archive has expired.
+	URL      string `json:"url,omitempty"`
+	Password string `json:"password,omitempty"`
+	Reason   string `json:"reason,omitempty"`
 }
 
-func body(e privacy.Export, url string) exportBody {
+func body(e privacy.Export, h privacy.Handed) exportBody {
 	b := exportBody{
-		ID: e.ID, State: e.State, Requested: e.At, Files: e.Files, Bytes: e.Bytes, SHA256: e.SHA256, URL: url, Reason: e.Reason,
+		ID: e.ID, Member: e.Member, State: e.State, Requested: e.At, Files: e.Files, Bytes: e.Bytes, SHA256: e.SHA256,
+		URL: h.URL, Password: h.Password.Reveal(), Reason: e.Reason,
 	}
 	if !e.Expires.IsZero() {
 		b.Expires = &e.Expires
@@ -115,27 +138,63 @@ func body(e privacy.Export, url string) exportBody {
 }
 
 func (h *handler) request(ctx context.Context, r *web.Request) (*web.Response, error) {
-	if err := wholeCompany(r); err != nil {
+	if err := h.recent(r); err != nil {
 		return nil, err
 	}
-	e, err := h.exports.Request(ctx, r.Tenant, r.Principal.Actor, r.ID)
+	member := r.Query.Get("member")
+	if err := h.known(ctx, r.Tenant, member); err != nil {
+		return nil, err
+	}
+	e, err := h.exports.Request(ctx, r.Tenant, r.Principal.Actor, r.ID, member)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := web.JSON(http.StatusAccepted, body(e, ""))
+	resp, err := web.JSON(http.StatusAccepted, body(e, privacy.Handed{}))
 	if err != nil {
 		return nil, err
 	}
 	return resp.With("Location", "/exports/"+e.ID), nil
 }
 
-// wholeCompany is where an export of one member's data alone begins once there are
-// members: until then whoever asks for one is told, and not given everybody's.
-func wholeCompany(r *web.Request) error {
-	if r.Query.Get("member") != "" {
-		return fault.New(fault.Invalid, "member", "There are no members yet, only API keys: leave member out for everything of the company.")
+// recent refuses a person who did not prove lately who they are: everything of a
+// company is worth more than a browser that was left open. A key proves itself with
+// every request.
+func (h *handler) recent(r *web.Request) error {
+	if r.Principal.Fresh(identity.ExportsWrite, h.app.Clock.Now()) {
+		return nil
 	}
-	return nil
+	return fault.New(fault.Forbidden, "recent-code", "Confirm with a code of your authenticator first: an archive is asked for, and handed over, only within %d minutes of that.",
+		int(identity.RecentMFA.Minutes()))
+}
+
+// known refuses a member that the tenant does not have; "" is everybody.
+func (h *handler) known(ctx context.Context, t tenant.ID, member string) error {
+	missing := fault.New(fault.NotFound, "member", "There is no %q: in member, write member: or key: and the id, or leave it out for everything of the company.", member)
+	kind, id, _ := strings.Cut(member, ":")
+	switch {
+	case member == "":
+		return nil
+	case kind == "member" && id != "":
+		_, err := h.members.Get(ctx, t, id)
+		if fault.KindOf(err) == fault.NotFound || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
+			return missing.Because(err)
+		}
+		return err
+	case kind == "key" && id != "":
+		for after := ""; ; {
+			keys, next, err := h.keys.List(ctx, t, after, page)
+			if err != nil {
+				return err
+			}
+			if slices.ContainsFunc(keys, func(k identity.Key) bool { return k.ID == id }) {
+				return nil
+			}
+			if after = next; after == "" {
+				return missing
+			}
+		}
+	}
+	return missing
 }
 
 func (h *handler) export(ctx context.Context, r *web.Request) (*web.Response, error) {
@@ -143,15 +202,13 @@ func (h *handler) export(ctx context.Context, r *web.Request) (*web.Response, er
 	if err != nil {
 		return nil, err
 	}
-	// The link is for who asked and for nobody else of the company: the archive may
-	// hold more than their own scopes let them see.
-	var url string
-	if e.By == r.Principal.Actor {
-		if url, err = h.exports.Link(ctx, r.Tenant, e); err != nil {
+	var handed privacy.Handed
+	if h.recent(r) == nil { // how far it is, others may see
+		if handed, err = h.exports.Hand(ctx, r.Tenant, e, r.Principal.Actor); err != nil {
 			return nil, err
 		}
 	}
-	return web.JSON(http.StatusOK, body(e, url))
+	return web.JSON(http.StatusOK, body(e, handed))
 }
 
 // message works off one message of the privacy queue. An error lets it come

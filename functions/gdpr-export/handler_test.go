@@ -22,6 +22,7 @@ import (
 	"pricemanager/internal/identity"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/privacy"
+	"pricemanager/internal/privacy/locked"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/logs"
 	"pricemanager/internal/secret"
@@ -49,20 +50,25 @@ func (s secrets) Get(_ context.Context, name string) (secret.Value, error) {
 
 type world struct {
 	*handler
-	db    *memory.DB
-	blobs *memory.Blobs
-	queue *memory.Queue
-	key   map[tenant.ID]string // API keys with every scope
+	clock  *clock.Manual
+	db     *memory.DB
+	blobs  *memory.Blobs
+	queue  *memory.Queue
+	sealer *envelope.Sealer
+	kms    *memkms.KMS
+	key    map[tenant.ID]string // API keys with every scope
 }
 
 func setup(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
-	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), key: map[tenant.ID]string{}}
+	w := &world{clock: clk, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), key: map[tenant.ID]string{}}
+	w.kms = memkms.New(rand.Reader)
+	w.sealer = envelope.New(w.kms, w.db, clk)
 	d := deps{
 		app: &runtime.App{Log: logs.New(io.Discard, runtime.Base{}.LogLevel, "gdpr-export", "test"), Clock: clk},
 		cfg: config{Secrets: runtime.Secrets{Pepper: "pepper", LedgerSigner: "signer"}},
-		db:  w.db, blobs: w.blobs, queue: w.queue, sealer: envelope.New(memkms.New(rand.Reader), w.db, clk), random: rand.Reader,
+		db:  w.db, blobs: w.blobs, objects: w.blobs, spool: spool(t.TempDir()), queue: w.queue, sealer: w.sealer, random: rand.Reader,
 		secrets: secrets{"pepper": strings.Repeat("pepper", 8), "signer": strings.Repeat("signer", 8)},
 	}
 	var err error
@@ -70,7 +76,7 @@ func setup(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	for _, id := range []tenant.ID{tenantA, tenantB} {
-		if err := identity.NewTenants(w.db, clk).Create(ctx, id, "operator", "Company of "+string(id)); err != nil {
+		if err := identity.NewTenants(w.db, w.sealer, clk).Create(ctx, id, "operator", "Company of "+string(id)); err != nil {
 			t.Fatal(err)
 		}
 		w.key[id] = w.newKey(t, id, identity.Scopes()...)
@@ -90,7 +96,11 @@ func (w *world) newKey(t *testing.T, id tenant.ID, scopes ...identity.Scope) str
 // call makes an API call through the function's entry, as API Gateway does.
 func (w *world) call(t *testing.T, key, method, path string) (status int, body map[string]any) {
 	t.Helper()
+	path, query, _ := strings.Cut(path, "?")
 	ev := events.APIGatewayProxyRequest{HTTPMethod: method, Path: path, MultiValueHeaders: map[string][]string{}}
+	if name, value, ok := strings.Cut(query, "="); ok {
+		ev.MultiValueQueryStringParameters = map[string][]string{name: {value}}
+	}
 	if key != "" {
 		ev.MultiValueHeaders["Authorization"] = []string{"Bearer " + key}
 	}
@@ -153,6 +163,7 @@ func TestAnExportFromRequestToDownload(t *testing.T) {
 	}
 	status, body = w.call(t, w.key[tenantA], http.MethodGet, "/exports/"+id)
 	url, _ := body["url"].(string)
+	password, _ := body["password"].(string)
 	if status != http.StatusOK || body["state"] != "done" || url == "" {
 		t.Fatalf("when done: %d %v", status, body)
 	}
@@ -162,11 +173,11 @@ func TestAnExportFromRequestToDownload(t *testing.T) {
 	}
 	_, key := w.call(t, "", http.MethodGet, "/ledger/key")
 	opts := ledger.VerifyOpts{Key: key["key"].(string)}
-	if _, err := privacy.Verify(bytes.NewReader(archive), int64(len(archive)), opts); err != nil {
+	if _, err := privacy.Verify(bytes.NewReader(archive), int64(len(archive)), secret.New(password), opts); err != nil {
 		t.Errorf("verify with the public key of the API: %v", err)
 	}
 	var names []string
-	for name, content := range unzip(t, archive) {
+	for name, content := range unzip(t, archive, password) {
 		names = append(names, name)
 		_, secretPart, _ := strings.Cut(w.key[tenantA], "_")
 		if strings.Contains(content, string(tenantB)) || strings.Contains(content, secretPart) {
@@ -175,9 +186,10 @@ func TestAnExportFromRequestToDownload(t *testing.T) {
 	}
 	slices.Sort(names)
 	want := []string{
-		"README.txt", "apikeys.csv", "apikeys.json", "batches.csv", "batches.json", "checkpoint.txt", "connections.csv", "connections.json",
-		"downloads.csv", "downloads.json", "exports.csv", "exports.json", "guard-notices.csv", "guard-notices.json",
-		"ledger.jsonl", "manifest.json", "offers.csv", "offers.json", "plans.csv", "plans.json", "previews.csv", "previews.json",
+		"README.txt", "apikeys.csv", "apikeys.json", "batches.csv", "batches.json", "checkpoint.txt", "company.json", "connections.csv", "connections.json",
+		"downloads.csv", "downloads.json", "erasures.csv", "erasures.json", "exports.csv", "exports.json", "guard-notices.csv", "guard-notices.json",
+		"history.csv", "ledger.jsonl", "manifest.json", "members.csv", "members.json", "offers.csv", "offers.json", "plans.csv", "plans.json",
+		"previews.csv", "previews.json", "prices.csv", "sessions.csv", "sessions.json", "stops.csv", "stops.json", "suspicions.csv", "suspicions.json", "uploads.csv", "uploads.json",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("files %v, want %v", names, want)
@@ -185,7 +197,7 @@ func TestAnExportFromRequestToDownload(t *testing.T) {
 }
 
 // unzip returns the files of an archive.
-func unzip(t *testing.T, archive []byte) map[string]string {
+func unzip(t *testing.T, archive []byte, password string) map[string]string {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
@@ -193,7 +205,7 @@ func unzip(t *testing.T, archive []byte) map[string]string {
 	}
 	files := map[string]string{}
 	for _, f := range z.File {
-		in, err := f.Open()
+		in, err := locked.Open(f, secret.New(password))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +292,7 @@ func TestTheLinkIsForWhoAskedAndForNobodyElse(t *testing.T) {
 		t.Fatalf("%d messages failed", n)
 	}
 	colleague := w.newKey(t, tenantA, identity.Scopes()...)
-	if status, body := w.call(t, colleague, http.MethodGet, "/exports/"+id); status != http.StatusOK || body["state"] != "done" || body["url"] != nil {
+	if status, body := w.call(t, colleague, http.MethodGet, "/exports/"+id); status != http.StatusOK || body["state"] != "done" || body["url"] != nil || body["password"] != nil {
 		t.Errorf("another key of the company: %d %v", status, body)
 	}
 	if status, _ := w.call(t, w.key[tenantB], http.MethodGet, "/exports/"+id); status != http.StatusNotFound {

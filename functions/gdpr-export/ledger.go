@@ -33,12 +33,30 @@ func (h *handler) head(ctx context.Context, r *web.Request) (*web.Response, erro
 	return web.JSON(http.StatusOK, map[string]any{"size": c.Size, "root": c.Root.String(), "checkpoint": signed})
 }
 
+// key publishes every key that signs or has signed, with its time.
 func (h *handler) key(ctx context.Context, _ *web.Request) (*web.Response, error) {
 	signer, err := h.signer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return web.JSON(http.StatusOK, map[string]string{"key": signer.VerifierKey()})
+	return web.JSON(http.StatusOK, map[string]any{"key": signer.VerifierKey(), "keys": signer.Keys()})
+}
+
+// checkpoints lists archived checkpoints, for whoever kept none of their own.
+func (h *handler) checkpoints(ctx context.Context, r *web.Request) (*web.Response, error) {
+	after, limit, err := r.Page(20, 50)
+	if err != nil {
+		return nil, err
+	}
+	kept, next, err := h.archive.Checkpoints(ctx, r.Tenant, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]map[string]any, len(kept))
+	for i, c := range kept {
+		items[i] = map[string]any{"size": c.Size, "root": c.Root.String(), "at": c.At, "checkpoint": c.Signed}
+	}
+	return web.JSON(http.StatusOK, map[string]any{"items": items, "next": web.Cursor(next)})
 }
 
 // inclusion proves that an event is in the ledger of a size, e.g. that of a

@@ -27,20 +27,17 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}
 	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
 	objects := s3.Client(aws, cfg.Stage == runtime.Local)
 	sealer := envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock)
+	blobs := s3.New(objects, awss3.NewPresignClient(objects), cfg.Buckets.Names())
 	h, err := newHandler(deps{
 		app: app, cfg: cfg, db: db, sealer: sealer, random: rand.Reader,
-		blobs:   s3.New(objects, awss3.NewPresignClient(objects), cfg.Buckets.Names()),
+		blobs: blobs, objects: blobs, spool: spool(""),
 		queue:   sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Privacy, sqs.WithTrace(trace.Header)),
 		secrets: secret.NewCached(secretsmanager.New(sm.NewFromConfig(aws)), app.Clock, secretsFor),
 	})

@@ -37,6 +37,9 @@ func (s mappingList) export(ctx context.Context, t tenant.ID, w *privacy.Writer)
 		return err
 	}
 	for _, m := range all {
+		if !w.About(m.Actor) {
+			continue
+		}
 		row := mappingRow{Fingerprint: m.Fingerprint, Columns: make([]columnRow, len(m.Columns)), ChangedBy: m.Actor, ChangedAt: optional(m.At)}
 		for i, means := range m.Columns {
 			row.Columns[i] = columnRow{m.Headers[i], means}

@@ -34,6 +34,9 @@ func (s noticeList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) 
 			return err
 		}
 		for _, n := range list {
+			if !w.About(n.Actor) {
+				continue
+			}
 			row := noticeRow{n.What, n.Actor, n.At, n.Before, n.After, n.Was, n.Is}
 			if err := table.Add(row, n.At.Format(time.RFC3339), n.What, n.Actor, n.Before, n.After); err != nil {
 				return err

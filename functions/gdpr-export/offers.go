@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pricemanager/internal/connect"
+	"pricemanager/internal/export"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/price"
 	"pricemanager/internal/privacy"
@@ -71,6 +72,40 @@ func (s offerList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) e
 		}
 	}
 	return nil
+}
+
+// prices writes the offers once more, as a price file that can be uploaded again.
+func (s offerList) prices(ctx context.Context, t tenant.ID, w *privacy.Writer) error {
+	out, rows, err := w.Create("prices.csv")
+	if err != nil {
+		return err
+	}
+	table, err := export.NewOffers(out, export.CSV)
+	if err != nil {
+		return err
+	}
+	all, err := s.connections.List(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		for after := ""; ; {
+			views, next, err := s.offers.Page(ctx, t, c.ID, "", after, page)
+			if err != nil {
+				return err
+			}
+			for _, v := range views {
+				if err := table.Add(v.Offer); err != nil {
+					return err
+				}
+			}
+			if after = next; after == "" {
+				break
+			}
+		}
+	}
+	rows(int64(table.Rows()))
+	return table.Close()
 }
 
 func addOffer(table *privacy.Table, v lane.View) error {

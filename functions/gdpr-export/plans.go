@@ -12,8 +12,8 @@ import (
 	"pricemanager/internal/tenant"
 )
 
-// planList writes every plan that is still kept, without its rows: those are in
-// files that expire after 30 days. The token is left out, since whoever has it
+// planList writes every plan that is still kept, without its rows, which planRows
+// writes. The token is left out, since whoever has it
 // and a key can apply the plan.
 type planList struct{ plans *plan.Store }
 
@@ -30,6 +30,21 @@ type planRow struct {
 	Summary   plan.Summary     `json:"summary"`
 	Mapping   pricefile.Layout `json:"mapping"`
 	Blocked   string           `json:"blocked,omitempty"`
+	Approved  *approvalRow     `json:"approved,omitempty"`
+	Problem   *plan.Problem    `json:"problem,omitempty"` // why there is none
+}
+
+type approvalRow struct {
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+}
+
+// approver is who approved the plan, "" for nobody.
+func approver(p plan.Stored) string {
+	if p.Approved == nil {
+		return ""
+	}
+	return p.Approved.By
 }
 
 func (s planList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) error {
@@ -44,6 +59,9 @@ func (s planList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) er
 			return err
 		}
 		for _, p := range list {
+			if !w.About(p.Actor, approver(p)) {
+				continue
+			}
 			if err := addPlan(table, p); err != nil {
 				return err
 			}
@@ -57,7 +75,10 @@ func (s planList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) er
 func addPlan(table *privacy.Table, p plan.Stored) error {
 	row := planRow{
 		ID: p.ID, State: p.State, File: p.File, Actor: p.Actor, CreatedAt: p.Created, ExpiresAt: p.Expires, Batch: p.Batch,
-		Policy: p.Policy, Guards: p.Guards, Summary: p.Summary, Mapping: p.Mapping, Blocked: p.Blocked,
+		Policy: p.Policy, Guards: p.Guards, Summary: p.Summary, Mapping: p.Mapping, Blocked: p.Blocked, Problem: p.Problem,
+	}
+	if a := p.Approved; a != nil {
+		row.Approved = &approvalRow{a.By, a.At}
 	}
 	cells := []string{
 		p.ID, string(p.State), p.File, p.Actor, p.Created.Format(time.RFC3339), p.Expires.Format(time.RFC3339), p.Batch, string(p.Policy),

@@ -26,6 +26,9 @@ func (s previewList) export(ctx context.Context, t tenant.ID, w *privacy.Writer)
 			return err
 		}
 		for _, d := range list {
+			if !w.About(d.AskedBy) {
+				continue
+			}
 			rows := make([][]string, len(d.Rows))
 			for i, r := range d.Rows {
 				var issues []string

@@ -36,6 +36,9 @@ func (s pullList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) er
 		return err
 	}
 	for _, p := range all {
+		if !w.About(p.ChangedBy) {
+			continue
+		}
 		err := table.Add(pullRow{ID: p.ID, Source: p.WithoutKeys(), State: p.State, ChangedBy: p.ChangedBy, ChangedAt: p.ChangedAt,
 			CheckedAt: optional(p.Checked), FetchedAt: optional(p.Fetched), SHA256: p.SHA256, LastPlan: p.LastPlan, Problem: p.Problem},
 			p.ID, p.WithoutKeys().URL, string(p.State), p.ChangedBy, privacy.Stamp(p.ChangedAt), privacy.Stamp(p.Checked), privacy.Stamp(p.Fetched), p.SHA256, p.LastPlan)

@@ -14,7 +14,7 @@ import (
 func TestSourcesOfPriceFilesAreInTheExportOfTheirTenant(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	pulls := &pull.Store{DB: w.db, Clock: w.app.Clock, Check: (&fetch.Client{}).Check}
+	pulls := &pull.Store{DB: w.db, Sealer: w.sealer, Clock: w.app.Clock, Check: (&fetch.Client{}).Check}
 	urls := map[tenant.ID]string{tenantA: "https://a.example.com/a.csv?key=1", tenantB: "https://b.example.com/b.csv?key=2"}
 	shown := map[tenant.ID]string{tenantA: "https://a.example.com/a.csv?[hidden]", tenantB: "https://b.example.com/b.csv?[hidden]"}
 	for id, url := range urls {

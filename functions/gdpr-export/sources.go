@@ -9,7 +9,9 @@ import (
 	"pricemanager/internal/download"
 	"pricemanager/internal/fx"
 	"pricemanager/internal/guard"
+	"pricemanager/internal/history"
 	"pricemanager/internal/identity"
+	"pricemanager/internal/incident"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/preview"
@@ -17,27 +19,44 @@ import (
 	"pricemanager/internal/privacy"
 	"pricemanager/internal/pull"
 	"pricemanager/internal/tenant"
+	"pricemanager/internal/watch"
 )
 
 // page is how many rows a source reads at once.
 const page = 500
 
 // sources are the rooms' parts of an export.
-func sources(d deps, keys *identity.Keys) []privacy.Source {
-	connections := &connect.Service{DB: d.db, Clock: d.app.Clock}
+func (h *handler) sources(d deps) []privacy.Source {
+	clk := d.app.Clock
+	connections := &connect.Service{DB: d.db, Clock: clk}
+	plans := &plan.Store{DB: d.db, Blobs: d.blobs, Clock: clk}
+	guards, links := &guard.Store{DB: d.db, Clock: clk}, &fx.Store{DB: d.db, Clock: clk}
+	offers := offerList{connections, lane.NewOffers(d.db)}
 	return []privacy.Source{
-		privacy.SourceFunc("api keys", apiKeys{keys}.export),
+		privacy.SourceFunc("company", companyFile{identity.NewTenants(d.db, d.sealer, clk)}.export),
+		privacy.PersonalFunc("members", memberList{h.members}.export),
+		privacy.PersonalFunc("sessions", sessionList{&identity.Sessions{DB: d.db, Clock: clk}}.export),
+		privacy.PersonalFunc("api keys", apiKeys{h.keys}.export),
 		privacy.SourceFunc("connections", connectionList{connections}.export),
-		privacy.SourceFunc("offers", offerList{connections, lane.NewOffers(d.db)}.export),
-		privacy.SourceFunc("plans", planList{&plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}}.export),
-		privacy.SourceFunc("mappings", mappingList{&plan.Store{DB: d.db, Blobs: d.blobs, Clock: d.app.Clock}}.export),
-		privacy.SourceFunc("batches", batchList{lane.NewBatches(d.db, d.blobs)}.export),
-		privacy.SourceFunc("pulls", pullList{&pull.Store{DB: d.db, Clock: d.app.Clock}}.export),
-		privacy.SourceFunc("guards", guardFiles{&guard.Store{DB: d.db, Clock: d.app.Clock}}.export),
-		privacy.SourceFunc("guard notices", noticeList{&guard.Store{DB: d.db, Clock: d.app.Clock}}.export),
-		privacy.SourceFunc("previews", previewList{&preview.Service{DB: d.db, Clock: d.app.Clock}}.export),
-		privacy.SourceFunc("links", linkFiles{&fx.Store{DB: d.db, Clock: d.app.Clock}}.export),
-		privacy.SourceFunc("downloads", downloadList{&download.Store{DB: d.db, Clock: d.app.Clock}}.export),
+		privacy.SourceFunc("offers", offers.export),
+		privacy.SourceFunc("prices", offers.prices),
+		privacy.PersonalFunc("plans", planList{plans}.export),
+		privacy.SourceFunc("rows of plans", planRows{plans}.export),
+		privacy.SourceFunc("given files", givenFiles{plans, d.blobs}.export),
+		privacy.PersonalFunc("mappings", mappingList{plans}.export),
+		privacy.PersonalFunc("batches", batchList{h.batches}.export),
+		privacy.SourceFunc("rows of batches", batchRows{h.batches}.export),
+		privacy.PersonalFunc("pulls", pullList{&pull.Store{DB: d.db, Sealer: d.sealer, Clock: clk}}.export),
+		privacy.SourceFunc("guards", guardFiles{guards}.export),
+		privacy.PersonalFunc("guard notices", noticeList{guards}.export),
+		privacy.PersonalFunc("previews", previewList{&preview.Service{DB: d.db, Clock: clk}}.export),
+		privacy.SourceFunc("links", linkFiles{links}.export),
+		privacy.PersonalFunc("downloads", downloadList{&download.Store{DB: d.db, Clock: clk}}.export),
+		privacy.PersonalFunc("stops", stopList{lane.Stops{DB: d.db}}.export),
+		privacy.SourceFunc("visibility", visibilityList{d.db}.export),
+		privacy.PersonalFunc("suspicions", suspicionList{&watch.Findings{DB: d.db, Clock: clk}}.export),
+		privacy.SourceFunc("incidents", incidentList{d.db, &incident.Log{DB: d.db, Clock: clk}}.export),
+		privacy.SourceFunc("history", historyFile{&history.History{Ledger: h.log, Clock: clk}}.export),
 	}
 }
 
@@ -75,14 +94,17 @@ func (s apiKeys) export(ctx context.Context, t tenant.ID, w *privacy.Writer) err
 			return err
 		}
 		for _, k := range keys {
+			if !w.About("key:"+k.ID, k.CreatedBy) {
+				continue
+			}
 			scopes := make([]string, len(k.Scopes))
 			for i, s := range k.Scopes {
 				scopes[i] = string(s)
 			}
 			err := table.Add(apiKeyRow{
-				ID: k.ID, Name: k.Name, Role: k.Role, Scopes: k.Scopes, CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy,
+				ID: k.ID, Name: k.Name.Reveal(), Role: k.Role, Scopes: k.Scopes, CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy,
 				Expires: k.Expires, LastUsed: optional(k.LastUsed), Revoked: optional(k.Revoked),
-			}, k.ID, k.Name, string(k.Role), strings.Join(scopes, " "), privacy.Stamp(k.CreatedAt), k.CreatedBy,
+			}, k.ID, k.Name.Reveal(), string(k.Role), strings.Join(scopes, " "), privacy.Stamp(k.CreatedAt), k.CreatedBy,
 				privacy.Stamp(k.Expires), privacy.Stamp(k.LastUsed), privacy.Stamp(k.Revoked))
 			if err != nil {
 				return err
@@ -98,14 +120,35 @@ func (s apiKeys) export(ctx context.Context, t tenant.ID, w *privacy.Writer) err
 type connectionList struct{ connections *connect.Service }
 
 type connectionRow struct {
-	ID           price.ConnectionID    `json:"id"`
-	Region       price.Region          `json:"region"`
-	State        connect.State         `json:"state"`
-	Seller       string                `json:"seller,omitempty"`
-	Marketplaces []price.MarketplaceID `json:"marketplaces"`
-	CreatedAt    time.Time             `json:"createdAt"`
-	AuthorisedAt *time.Time            `json:"authorisedAt,omitempty"`
-	Reason       string                `json:"reason,omitempty"`
+	ID           price.ConnectionID     `json:"id"`
+	Region       price.Region           `json:"region"`
+	State        connect.State          `json:"state"`
+	Seller       string                 `json:"seller,omitempty"`
+	Marketplaces []price.MarketplaceID  `json:"marketplaces"`
+	CreatedAt    time.Time              `json:"createdAt"`
+	AuthorisedAt *time.Time             `json:"authorisedAt,omitempty"`
+	ClosedAt     *time.Time             `json:"closedAt,omitempty"`
+	Grant        int64                  `json:"grant,omitempty"`    // number of the authorisation in use
+	Consents     int64                  `json:"consents,omitempty"` // how often one was asked for
+	Health       *healthRow             `json:"health,omitempty"`
+	Import       *importRow             `json:"import,omitempty"`
+	Notices      []connect.Subscription `json:"subscriptions,omitempty"` // to Amazon's notifications
+	Reason       string                 `json:"reason,omitempty"`
+}
+
+type healthRow struct {
+	State    connect.HealthState `json:"state"`
+	Since    *time.Time          `json:"since,omitempty"`
+	LastGood *time.Time          `json:"lastGood,omitempty"`
+	LastFail *time.Time          `json:"lastFailure,omitempty"`
+	Reason   string              `json:"reason,omitempty"`
+}
+
+type importRow struct {
+	State     connect.ImportState `json:"state"`
+	Known     int64               `json:"known"`
+	Requested int64               `json:"requested"`
+	At        *time.Time          `json:"at,omitempty"`
 }
 
 func (s connectionList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) error {
@@ -122,10 +165,22 @@ func (s connectionList) export(ctx context.Context, t tenant.ID, w *privacy.Writ
 		for i, m := range c.Marketplaces {
 			markets[i] = string(m)
 		}
-		err := table.Add(connectionRow{
+		row := connectionRow{
 			ID: c.ID, Region: c.Region, State: c.State, Seller: c.Seller, Marketplaces: c.Marketplaces,
 			CreatedAt: c.CreatedAt, AuthorisedAt: optional(c.AuthorisedAt), Reason: c.Reason,
-		}, string(c.ID), string(c.Region), string(c.State), c.Seller, strings.Join(markets, " "),
+			ClosedAt: optional(c.ClosedAt), Grant: c.Grant, Consents: c.Consents, Notices: c.Subscriptions,
+		}
+		if i := c.Import; i.State != connect.ImportNone && i.State != "" {
+			row.Import = &importRow{i.State, i.Known, i.Requested, optional(i.At)}
+		}
+		health, err := s.connections.Health(ctx, t, c.ID)
+		if err != nil {
+			return err
+		}
+		if health.State != "" {
+			row.Health = &healthRow{health.State, optional(health.Since), optional(health.LastGood), optional(health.LastFail), health.Reason}
+		}
+		err = table.Add(row, string(c.ID), string(c.Region), string(c.State), c.Seller, strings.Join(markets, " "),
 			privacy.Stamp(c.CreatedAt), privacy.Stamp(c.AuthorisedAt), c.Reason)
 		if err != nil {
 			return err

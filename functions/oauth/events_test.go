@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"math/rand/v2"
 	"net/http/httptest"
@@ -14,6 +16,7 @@ import (
 	"pricemanager/internal/connect"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
+	"pricemanager/internal/limit"
 	"pricemanager/internal/price"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/secret"
@@ -45,6 +48,9 @@ const (
 type recordedWorld struct {
 	t       *testing.T
 	fake    *fakeamazon.Fake
+	clock   *clock.Manual
+	db      *memory.DB
+	lwa     *spapi.LWA
 	queue   *memory.Queue
 	vault   *vault.Vault
 	service *connect.Service
@@ -57,7 +63,7 @@ type recordedWorld struct {
 func newRecorded(t *testing.T) *recordedWorld {
 	t.Helper()
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
-	w := &recordedWorld{t: t, queue: memory.NewQueue(clk), vault: &vault.Vault{}}
+	w := &recordedWorld{t: t, clock: clk, queue: memory.NewQueue(clk), vault: &vault.Vault{}}
 	const redirect = "https://api.example.com" + callbackPath
 	var err error
 	w.fake, err = fakeamazon.New(fakeamazon.Config{Seed: 11, Clock: clk, Application: fakeamazon.Application{
@@ -85,22 +91,25 @@ func newRecorded(t *testing.T) *recordedWorld {
 	if err := w.vault.Put(t.Context(), "lwa", secret.New(`{"client_id":"amzn1.client","client_secret":"hidden-client-secret"}`)); err != nil {
 		t.Fatal(err)
 	}
+	w.lwa = lwa
 	random := rand.NewChaCha8([32]byte{1})
 	db := memory.New(clk)
+	w.db = db
 	cfg := config{}
 	cfg.Amazon.ConsentEU, cfg.Amazon.ApplicationID = amazon.URL+"/consent/eu/apps/authorize/consent", "amzn1.sp.solution.x"
-	cfg.Public.URL = "https://api.example.com"
+	cfg.Public.URL, cfg.Stage = "https://api.example.com", runtime.Local
 	bell := lane.Bell{DB: db, Queue: w.queue, Now: clk.Now}
 	w.service = &connect.Service{DB: db, Clock: clk, Random: random, Config: cfg.consent(), Sellers: sellers,
 		Importer: bell, Subscriptions: bell,
 		Tokens: connect.NewBroker(connect.BrokerOptions{Vault: w.vault, Static: secret.NewCached(w.vault, clk, time.Hour), LWAKey: "lwa",
 			Prefix: "p/", LWA: lwa, Clock: clk, Random: random})}
-	if w.router, err = newRouter(replay.Log(t), w.service); err != nil {
+	if w.router, err = newRouter(replay.Log(t), nil, w.service, hashed, limit.Quotas{}); err != nil {
 		t.Fatal(err)
 	}
 	w.serve = replay.Handler(runtime.JSON(w.router.Lambda(keys{
-		"pmk_goodgoodgoodgood_goodgoodgoodgood": {Tenant: recorded, Actor: "key:good", Scopes: identity.Scopes()},
-		"pmk_readreadreadread_readreadreadread": {Tenant: recorded, Actor: "key:read", Scopes: []identity.Scope{identity.ConnectionsRead}},
+		"pmk_goodgoodgoodgood_goodgoodgoodgood": {Tenant: recorded, Actor: "key:good", Role: identity.Machine, Scopes: identity.Scopes()},
+		"pmk_otherotherother1_otherotherother1": {Tenant: stranger, Actor: "key:other", Role: identity.Machine, Scopes: identity.Scopes()},
+		"pmk_readreadreadread_readreadreadread": {Tenant: recorded, Actor: "key:read", Role: identity.Machine, Scopes: []identity.Scope{identity.ConnectionsRead}},
 	})))
 
 	a, back := w.consented(recorded, "A2ACTIVE")
@@ -230,4 +239,10 @@ func TestRecordedConsentsAreAnswered(t *testing.T) {
 		"failure-callback-no-state":   refused(400, "This consent cannot be completed"),
 		"failure-seller-not-proven":   refused(403, "does not confirm"),
 	})
+}
+
+// hashed stands for identity.Keys.Hashes.
+func hashed(_ context.Context, text string) ([]string, error) {
+	sum := sha256.Sum256([]byte(text))
+	return []string{hex.EncodeToString(sum[:16])}, nil
 }

@@ -12,9 +12,13 @@ import (
 	"pricemanager/internal/edge"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
+	"pricemanager/internal/ledger"
+	"pricemanager/internal/limit"
 	"pricemanager/internal/price"
 	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/secret"
+	"pricemanager/internal/store"
 	"pricemanager/internal/web"
 )
 
@@ -26,6 +30,7 @@ type config struct {
 	Secrets     runtime.Secrets
 	Amazon      runtime.Amazon
 	Public      runtime.Public
+	Limits      runtime.Limits
 	TokenBroker string `env:"TOKEN_BROKER, required"`
 }
 
@@ -35,13 +40,13 @@ const callbackPath = "/oauth/callback"
 func (c config) consent() connect.Config {
 	return connect.Config{
 		Consent: c.Amazon.Consent(), ApplicationID: c.Amazon.ApplicationID, Draft: c.Amazon.ApplicationDraft,
-		RedirectURI: c.Public.URL + callbackPath,
+		RedirectURI: c.Public.URL + callbackPath, AllowInsecure: c.Stage == runtime.Local,
 	}
 }
 
 type handler struct{ connections *connect.Service }
 
-func newRouter(log *slog.Logger, connections *connect.Service) (*web.Router, error) {
+func newRouter(log *slog.Logger, m *metrics.Writer, connections *connect.Service, hashes edge.Hashes, q limit.Quotas) (*web.Router, error) {
 	if err := connections.Config.Validate(); err != nil {
 		return nil, err
 	}
@@ -57,7 +62,15 @@ func newRouter(log *slog.Logger, connections *connect.Service) (*web.Router, err
 	if err != nil {
 		return nil, err
 	}
-	return router.WithGate(edge.New(connections.DB, connections.Clock, log)), nil
+	list := edge.New(connections.DB, hashes, connections.Clock, log)
+	// Without addresses, but for their keyed hashes: this function opens no data keys.
+	uses := ledger.Outbox{DB: connections.DB, Table: store.Offers, Clock: connections.Clock}
+	limits, err := limit.New(connections.DB, hashes, list, q, connections.Clock, log, m)
+	if err != nil {
+		return nil, err
+	}
+	sessions := &identity.Sessions{DB: connections.DB, Clock: connections.Clock, Random: connections.Random}
+	return router.WithSessions(sessions).WithMetrics(m).WithLimits(limits).WithGate(list).WithSources(list.Source).WithUses(uses, list.Sources), nil
 }
 
 // connectionDoc is a connection as the API shows it.
@@ -74,11 +87,38 @@ type connectionDoc struct {
 	Disconnected *time.Time            `json:"disconnectedAt,omitempty"`
 	Revoke       *revokeDoc            `json:"revoke,omitempty"` // only in the answer to a disconnection
 	Reason       string                `json:"reason,omitempty"` // why it must be authorised again
+	Health       *healthDoc            `json:"health,omitempty"` // once Amazon was asked for a token
 	Import       importDoc             `json:"import"`
 	AuthorizeURL string                `json:"authorizeUrl,omitempty"` // only in the answer to a start
 	// Subscriptions are Amazon's notifications; [] until they were looked after.
 	Subscriptions []subscriptionDoc `json:"subscriptions"`
 	Quota         *quotaDoc         `json:"quota,omitempty"` // of one connection, once its lane has sent something
+}
+
+// healthDoc is how it goes with a connection's access tokens.
+type healthDoc struct {
+	State                 connect.HealthState `json:"state"`
+	Since                 time.Time           `json:"since"`
+	LastGoodToken         *time.Time          `json:"lastGoodToken,omitempty"` // to the day while they are given
+	LastFailure           *time.Time          `json:"lastFailure,omitempty"`
+	Reason                string              `json:"reason,omitempty"`                // of the last failure
+	DaysToReauthorisation *int                `json:"daysToReauthorisation,omitempty"` // whole days left, negative when missed
+}
+
+func health(c connect.Connection, h connect.Health, now time.Time) *healthDoc {
+	if h.State == "" {
+		return nil
+	}
+	d := &healthDoc{State: h.State, Since: h.Since, LastGoodToken: given(h.LastGood), LastFailure: given(h.LastFail), Reason: h.Reason}
+	if by, renewal := c.Renewal(now); renewal != connect.RenewalNone {
+		const day = 24 * time.Hour
+		days := int(by.Sub(now) / day)
+		if by.Before(now) {
+			days--
+		}
+		d.DaysToReauthorisation = &days
+	}
+	return d
 }
 
 // subscriptionDoc is one kind of notification: whether Amazon sends it, since
@@ -172,9 +212,15 @@ func (h *handler) list(ctx context.Context, r *web.Request) (*web.Response, erro
 	if err != nil {
 		return nil, err
 	}
+	healths, err := h.connections.Healths(ctx, r.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	now := h.connections.Clock.Now()
 	docs := make([]connectionDoc, len(all))
 	for i, c := range all {
-		docs[i] = show(c, h.connections.Clock.Now())
+		docs[i] = show(c, now)
+		docs[i].Health = health(c, healths[c.ID], now)
 	}
 	return web.JSON(http.StatusOK, map[string]any{"items": docs, "next": ""})
 }
@@ -184,7 +230,13 @@ func (h *handler) get(ctx context.Context, r *web.Request) (*web.Response, error
 	if err != nil {
 		return nil, public(err)
 	}
-	doc := show(c, h.connections.Clock.Now())
+	now := h.connections.Clock.Now()
+	doc := show(c, now)
+	how, err := h.connections.Health(ctx, r.Tenant, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	doc.Health = health(c, how, now)
 	if doc.Quota, err = h.quota(ctx, r.Tenant, c.ID); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"pricemanager/internal/connect"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
+	"pricemanager/internal/limit"
 	"pricemanager/internal/price"
 	"pricemanager/internal/secret"
 	"pricemanager/internal/store/memory"
@@ -71,19 +72,19 @@ func newSite(t *testing.T) *site {
 	cfg := config{}
 	cfg.Amazon.ConsentEU, cfg.Amazon.ApplicationID = "https://sellercentral-europe.amazon.com/apps/authorize/consent", "amzn1.sp.solution.x"
 	cfg.Public.URL = "https://api.us.test"
-	router, err := newRouter(slog.New(slog.DiscardHandler), &connect.Service{
+	router, err := newRouter(slog.New(slog.DiscardHandler), nil, &connect.Service{
 		DB: memory.New(s.clock), Clock: s.clock, Random: rand.NewChaCha8([32]byte{1}), Config: cfg.consent(),
 		Tokens: agreeable{s}, Sellers: agreeable{s}, Importer: agreeable{s}, Subscriptions: agreeable{s},
-	})
+	}, hashed, limit.Quotas{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []identity.Scope{identity.ConnectionsRead, identity.ConnectionsWrite}
 	s.call = router.Lambda(keys{
-		"alpha":  {Tenant: "t_alpha1", Actor: "key:alpha", Scopes: all},
-		"beta":   {Tenant: "t_beta22", Actor: "key:beta", Scopes: all},
-		"reader": {Tenant: "t_alpha1", Actor: "key:reader", Scopes: all[:1]},
-		"other":  {Tenant: "t_alpha1", Actor: "key:other", Scopes: []identity.Scope{identity.PlansRead}},
+		"alpha":  {Tenant: "t_alpha1", Actor: "key:alpha", Role: identity.Machine, Scopes: all},
+		"beta":   {Tenant: "t_beta22", Actor: "key:beta", Role: identity.Machine, Scopes: all},
+		"reader": {Tenant: "t_alpha1", Actor: "key:reader", Role: identity.Machine, Scopes: all[:1]},
+		"other":  {Tenant: "t_alpha1", Actor: "key:other", Role: identity.Machine, Scopes: []identity.Scope{identity.PlansRead}},
 	})
 	return s
 }
@@ -284,7 +285,7 @@ func TestAWrongStartSaysWhatIsWrong(t *testing.T) {
 func TestAFunctionThatDoesNotKnowItsAddressDoesNotStart(t *testing.T) {
 	t.Parallel()
 	for _, c := range []connect.Config{{ApplicationID: "a", RedirectURI: callbackPath}, {RedirectURI: "https://api.us.test" + callbackPath}} {
-		if _, err := newRouter(slog.New(slog.DiscardHandler), &connect.Service{Config: c}); err == nil {
+		if _, err := newRouter(slog.New(slog.DiscardHandler), nil, &connect.Service{Config: c}, nil, limit.Quotas{}); err == nil {
 			t.Errorf("%+v is accepted", c)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"pricemanager/internal/connect"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
+	"pricemanager/internal/limit"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/secret"
@@ -29,17 +30,13 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}
 	sellers, err := spapi.New(spapi.Options{
 		Endpoints: cfg.Amazon.Endpoints(), Clock: app.Clock, UserAgent: cfg.UserAgent(),
-		Wrap: trace.RoundTripper, AllowInsecure: cfg.Stage == runtime.Local,
+		Wrap: trace.RoundTripper, Negotiated: app.Negotiated, AllowInsecure: cfg.Stage == runtime.Local,
 	})
 	if err != nil {
 		return err
@@ -50,10 +47,10 @@ func run(ctx context.Context) error {
 	tokens := broker.NewClient(lambda.NewFromConfig(aws), cfg.TokenBroker, app.Clock, rand.Reader)
 	secrets := secret.NewCached(secretsmanager.New(sm.NewFromConfig(aws)), app.Clock, 5*time.Minute)
 	keys := identity.NewKeys(db, identity.PeppersFrom(secrets, cfg.Secrets.Pepper), app.Clock, rand.Reader)
-	router, err := newRouter(app.Log, &connect.Service{DB: db, Clock: app.Clock, Random: rand.Reader,
-		Config: cfg.consent(), Tokens: tokens, Sellers: sellers, Importer: bell, Subscriptions: bell})
+	router, err := newRouter(app.Log, app.Metrics, &connect.Service{DB: db, Clock: app.Clock, Random: rand.Reader,
+		Config: cfg.consent(), Tokens: tokens, Sellers: sellers, Importer: bell, Subscriptions: bell}, keys.Hashes, limit.Quotas(cfg.Limits))
 	if err == nil {
-		app.Start(runtime.JSON(router.WithMetrics(app.Metrics).Lambda(keys)))
+		app.Start(runtime.JSON(router.Lambda(keys)))
 	}
 	return err
 }

@@ -25,11 +25,7 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"pricemanager/internal/clock"
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/memkms"
 	"pricemanager/internal/fetch"
 	"pricemanager/internal/fx"
 	"pricemanager/internal/lane"
@@ -79,10 +82,11 @@ func newWorld(t *testing.T) *world {
 	client.Roots.AddCert(srv.Certificate())
 	clk := clock.NewManual(time.Now()) // the deadline of a context is of real time
 	w := &world{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk, ids: map[string]string{}}
-	w.pulls = &pull.Store{DB: w.db, Clock: clk, Check: client.Check}
+	sealer := envelope.New(memkms.New(rand.Reader), w.db, clk)
+	w.pulls = &pull.Store{DB: w.db, Sealer: sealer, Clock: clk, Check: client.Check}
 	w.h = newHandler(deps{
 		app: &runtime.App{Log: slog.New(slog.NewTextHandler(io.MultiWriter(&w.log, replay.Told(t)), nil)), Metrics: metrics.New(&w.out, clk, "price-pull", "local"), Clock: clk},
-		db:  w.db, blobs: w.blobs, files: w.blobs, planQueue: w.queue, fetch: client, visibility: time.Minute,
+		db:  w.db, blobs: w.blobs, files: w.blobs, planQueue: w.queue, sealer: sealer, fetch: client, visibility: time.Minute,
 	})
 	err := w.db.Put(t.Context(), seller, store.Connections, store.Item{Key: store.Key{PK: "connections", SK: string(conn)}, Attrs: map[string]any{
 		"region": "EU", "state": "active", "seller": "A2REPLAY", "authorised": store.Millis(clk.Now()), "markets": []byte(`["A1PA6795UKMFR9"]`),

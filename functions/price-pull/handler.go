@@ -29,6 +29,7 @@ type config struct {
 	Tables  runtime.Tables
 	Buckets runtime.Buckets
 	Queues  runtime.Queues
+	Secrets runtime.Secrets
 	// Visibility is how long a price usually takes from accepted to readable:
 	// part of a plan's ETA.
 	Visibility time.Duration `env:"VISIBILITY, default=10m"`
@@ -64,6 +65,7 @@ type deps struct {
 	files      store.Large
 	planQueue  store.Queue
 	fetch      pull.Fetcher
+	sealer     pull.Sealer
 	visibility time.Duration
 }
 
@@ -82,7 +84,7 @@ func newHandler(d deps) *handler {
 		// Without a history: price-plan judges, here they are only named.
 		judged: plan.Judged(&guard.Store{DB: d.db, Clock: d.app.Clock}, nil),
 	}
-	h.runner = &pull.Runner{DB: d.db, Files: d.files, Plans: h.plans, Bell: plan.Bell{Queue: d.planQueue, Trace: trace.Header},
+	h.runner = &pull.Runner{DB: d.db, Sealer: d.sealer, Files: d.files, Plans: h.plans, Bell: plan.Bell{Queue: d.planQueue, Trace: trace.Header},
 		Rates: &fx.Store{DB: d.db, Clock: d.app.Clock}, Fetch: d.fetch, Input: h.input, Clock: d.app.Clock,
 		Failure: func(ctx context.Context, f *fault.Fault) {
 			d.app.Log.WarnContext(ctx, "a source failed", "type", f.Type, "cause", f.Err)

@@ -6,9 +6,12 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/awskms"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/store/dynamo"
@@ -32,13 +35,15 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	db := dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names())
+	sealer := envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock)
 	files := s3.Client(aws, cfg.Stage == runtime.Local)
 	blobs := s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names())
 	h := newHandler(deps{
-		app: app, db: dynamo.New(dynamodb.NewFromConfig(aws), cfg.Tables.Names()), blobs: blobs, files: blobs,
+		app: app, db: db, sealer: sealer, blobs: blobs, files: blobs,
 		planQueue: sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Plans, sqs.WithTrace(trace.Header)),
 		fetch:     client, visibility: cfg.Visibility,
 	})
-	app.Start(app.SQS(h.message))
+	app.Start(app.SQS(h.message), sealer.Close)
 	return nil
 }

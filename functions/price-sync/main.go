@@ -26,11 +26,7 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}
@@ -38,7 +34,7 @@ func run(ctx context.Context) error {
 	tokens := broker.NewClient(lambda.NewFromConfig(aws), cfg.TokenBroker, app.Clock, rand.Reader)
 	amazon, err := spapi.New(spapi.Options{
 		Endpoints: cfg.Amazon.Endpoints(), Tokens: tokens, Clock: app.Clock, UserAgent: cfg.UserAgent(),
-		Wrap: trace.RoundTripper, AllowInsecure: local,
+		Wrap: trace.RoundTripper, Negotiated: app.Negotiated, AllowInsecure: local,
 	})
 	if err != nil {
 		return err

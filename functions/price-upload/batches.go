@@ -18,7 +18,7 @@ import (
 // createBatch applies a plan: it takes the token, makes the batch, and rings. A
 // caller who got no answer repeats with the same Idempotency-Key.
 func (h *handler) createBatch(ctx context.Context, r *web.Request) (*web.Response, error) {
-	key, err := idempotencyKey(r)
+	key, err := r.IdempotencyKey()
 	if err != nil {
 		return nil, err
 	}
@@ -39,14 +39,6 @@ func (h *handler) createBatch(ctx context.Context, r *web.Request) (*web.Respons
 		return nil, err
 	}
 	return h.answerBatch(ctx, r, http.StatusAccepted, b)
-}
-
-func idempotencyKey(r *web.Request) (string, error) {
-	key := r.Header.Get("Idempotency-Key")
-	if key == "" || len(key) > 200 {
-		return "", fault.New(fault.Invalid, "idempotency-key", "Send an Idempotency-Key header of 1 to 200 bytes, and the same one when you repeat the request.")
-	}
-	return key, nil
 }
 
 // apply applies a plan in the name of the caller, and returns its batch's id.
@@ -155,11 +147,15 @@ func (h *handler) batchRows(ctx context.Context, r *web.Request) (*web.Response,
 	if err != nil {
 		return nil, err
 	}
+	state, err := web.OneOf(r, "state", lane.States()...)
+	if err != nil {
+		return nil, err
+	}
 	b, err := h.batches.Get(ctx, r.Tenant, r.Params["id"])
 	if err != nil {
 		return nil, missingBatch(err)
 	}
-	rows, next, err := h.batches.Report(ctx, r.Tenant, b.ID, after, limit, lane.State(r.Query.Get("state")))
+	rows, next, err := h.batches.Report(ctx, r.Tenant, b.ID, after, limit, state)
 	if errors.Is(err, lane.ErrCursor) {
 		return nil, fault.New(fault.Invalid, "cursor", "after is not a cursor of this list.").Because(err)
 	}

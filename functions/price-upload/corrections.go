@@ -71,7 +71,7 @@ func (h *handler) correct(ctx context.Context, r *web.Request) (*web.Response, e
 	if !r.Principal.May(identity.PlansWrite) {
 		return nil, fault.New(fault.Forbidden, "scope", "This API key lacks the scope %s: a correction plans and applies.", identity.PlansWrite)
 	}
-	key, err := idempotencyKey(r)
+	key, err := r.IdempotencyKey()
 	if err != nil {
 		return nil, err
 	}

@@ -263,7 +263,8 @@ func TestACorrectionThatIsNotWellFormedIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for name, c := range map[string]struct{ seen, change, says string }{
-		"seen by nothing":    {`null`, toTwenty1, "what you saw"},
+		"seen by nothing":    {`{}`, toTwenty1, "what you saw"},
+		"seen is null":       {`null`, toTwenty1, "null"},
 		"seen by both":       {`{"version":1,"prices":{}}`, toTwenty1, "what you saw"},
 		"no change":          {sawTwenty, `"set":{}`, "set or to clear"},
 		"set and cleared":    {sawTwenty, toTwenty1 + `,"clear":["price"]`, "both set and cleared"},

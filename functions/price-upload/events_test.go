@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	crand "crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -50,13 +52,13 @@ type doorman struct{}
 func (doorman) Authenticate(_ context.Context, key secret.Value) (identity.Principal, error) {
 	switch key.Reveal() {
 	case "pmk_goodgoodgoodgood_goodgoodgoodgood":
-		return identity.Principal{Tenant: seller, Actor: "key:good", Scopes: identity.Scopes()}, nil
+		return identity.Principal{Tenant: seller, Actor: "key:good", Role: identity.Machine, Scopes: identity.Scopes()}, nil
 	case "pmk_secondsecondseco_secondsecondseco":
-		return identity.Principal{Tenant: seller, Actor: "key:second", Scopes: identity.Scopes()}, nil
+		return identity.Principal{Tenant: seller, Actor: "key:second", Role: identity.Machine, Scopes: identity.Scopes()}, nil
 	case "pmk_otherotherother1_otherotherother1":
-		return identity.Principal{Tenant: stranger, Actor: "key:other", Scopes: identity.Scopes()}, nil
+		return identity.Principal{Tenant: stranger, Actor: "key:other", Role: identity.Machine, Scopes: identity.Scopes()}, nil
 	case "pmk_offersoffersoffe_offersoffersoffe":
-		return identity.Principal{Tenant: seller, Actor: "key:offers", Scopes: []identity.Scope{identity.OffersRead}}, nil
+		return identity.Principal{Tenant: seller, Actor: "key:offers", Role: identity.Machine, Scopes: []identity.Scope{identity.OffersRead}}, nil
 	}
 	return identity.Principal{}, fault.New(fault.Unauthenticated, "", "The API key is not valid.").Because(errors.New("unknown"))
 }
@@ -73,6 +75,8 @@ type world struct {
 	serve     replay.Handler
 	// ledger is fed by hand, see record.
 	ledger *ledger.Log
+	sealer *envelope.Sealer
+	kms    *memkms.KMS
 	// router is what serve asks.
 	router *web.Router
 	// revoked are the API keys that were revoked.
@@ -85,7 +89,9 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
 	w := &world{t: t, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), planQueue: memory.NewQueue(clk), tables: memory.NewQueue(clk), clock: clk}
-	w.ledger = ledger.New(w.db, envelope.New(memkms.New(crand.Reader), w.db, clk), clk, crand.Reader)
+	w.kms = memkms.New(crand.Reader)
+	w.sealer = envelope.New(w.kms, w.db, clk)
+	w.ledger = ledger.New(w.db, w.sealer, clk, crand.Reader)
 	for owner, id := range map[tenant.ID]string{seller: string(conn), stranger: "conn_bbbbbbbbbbbbbbbbbbbbbbbbbb"} {
 		err := w.db.Put(t.Context(), owner, store.Connections, store.Item{Key: store.Key{PK: "connections", SK: id}, Attrs: map[string]any{
 			"region": "EU", "state": "active", "seller": "A2REPLAY", "authorised": store.Millis(clk.Now()), "markets": []byte(`["A1PA6795UKMFR9"]`),
@@ -104,8 +110,8 @@ func newWorld(t *testing.T) *world {
 	}
 	h := newHandler(deps{
 		app: &runtime.App{Log: replay.Log(t), Metrics: metrics.New(replay.Told(t), clk, "price-upload", "local"), Clock: clk},
-		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute}, db: w.db, blobs: w.blobs, queue: w.queue, planQueue: w.planQueue, tables: w.tables,
-		connections: &connect.Service{DB: w.db, Clock: clk}, ledger: w.ledger, revoke: w.revoke, random: bytes.NewReader(bytes.Repeat([]byte("random bytes, as many as are needed "), 100)),
+		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute, Public: runtime.Public{URL: "https://api.example.com"}, SecurityContact: "mailto:security@example.com"}, db: w.db, blobs: w.blobs, queue: w.queue, planQueue: w.planQueue, tables: w.tables,
+		connections: &connect.Service{DB: w.db, Clock: clk}, ledger: w.ledger, sealer: w.sealer, hashes: hashed, revoke: w.revoke, random: bytes.NewReader(bytes.Repeat([]byte("random bytes, as many as are needed "), 100)),
 	})
 	var err error
 	if w.router, err = h.router(); err != nil {
@@ -186,6 +192,9 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 	replay.Run(t, "price-upload", false, func(t *testing.T) replay.Handler { return openapi.Checked(t, newRecorded(t).serve) }, map[string]replay.Check{
 		"success-health":                             replay.Status(200, `"ok":true`),
 		"success-version":                            replay.Status(200, `"version"`),
+		"success-security-txt":                       replay.Status(200, "Contact: mailto:security@example.com\nExpires: 2027-05-21T00:00:00Z\n"),
+		"success-security-policy":                    replay.Status(200, `<a href="mailto:security@example.com">`),
+		"success-security-acknowledgments":           replay.Status(200, "<h1>Thanks</h1>"),
 		"success-upload":                             replay.Status(201, `"upload":"upl_`),
 		"success-plan-of-upload":                     replay.Status(202, `"state":"reading"`),
 		"failure-upload-without-name":                replay.Status(400, "at most 200 bytes"),
@@ -411,4 +420,10 @@ func TestAForeignPlanAndBatchAreLikeMissingOnes(t *testing.T) {
 	if status != http.StatusNotFound || status != want || foreign != missing {
 		t.Errorf("applying a foreign plan: %d %s, a missing one %d %s", status, foreign, want, missing)
 	}
+}
+
+// hashed stands for identity.Keys.Hashes.
+func hashed(_ context.Context, text string) ([]string, error) {
+	sum := sha256.Sum256([]byte(text))
+	return []string{hex.EncodeToString(sum[:16])}, nil
 }

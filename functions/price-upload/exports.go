@@ -152,6 +152,10 @@ func (h *handler) exportBatch(ctx context.Context, r *web.Request) (*web.Respons
 	if err != nil {
 		return nil, err
 	}
+	state, err := web.OneOf(r, "state", lane.States()...)
+	if err != nil {
+		return nil, err
+	}
 	b, err := h.batches.Get(ctx, r.Tenant, r.Params["id"])
 	if err != nil {
 		return nil, missingBatch(err)
@@ -162,7 +166,7 @@ func (h *handler) exportBatch(ctx context.Context, r *web.Request) (*web.Respons
 		return nil, err
 	}
 	next, err := fill(after, limit, &body, func(after string, limit int) (int, string, error) {
-		rows, next, err := h.batches.Report(ctx, r.Tenant, b.ID, after, limit, lane.State(r.Query.Get("state")))
+		rows, next, err := h.batches.Report(ctx, r.Tenant, b.ID, after, limit, state)
 		if errors.Is(err, lane.ErrCursor) {
 			return 0, "", fault.New(fault.Invalid, "cursor", "after is not a cursor of this list.").Because(err)
 		}
@@ -174,7 +178,7 @@ func (h *handler) exportBatch(ctx context.Context, r *web.Request) (*web.Respons
 	if err != nil {
 		return nil, err
 	}
-	of := download.Spec{What: download.Batch, Format: f, Batch: b.ID, State: lane.State(r.Query.Get("state"))}
+	of := download.Spec{What: download.Batch, Format: f, Batch: b.ID, State: state}
 	return h.hand(ctx, r, of, b.ID, next, out, &body)
 }
 
@@ -188,7 +192,11 @@ func (h *handler) exportPlan(ctx context.Context, r *web.Request) (*web.Response
 	if err != nil {
 		return nil, err
 	}
-	of := download.Spec{What: download.Plan, Format: f, Plan: r.Params["id"], Verdict: price.Verdict(r.Query.Get("verdict"))}
+	verdict, err := web.OneOf(r, "verdict", price.Verdicts()...)
+	if err != nil {
+		return nil, err
+	}
+	of := download.Spec{What: download.Plan, Format: f, Plan: r.Params["id"], Verdict: verdict}
 	var body bytes.Buffer
 	out, err := export.NewPlan(&body, f)
 	if err != nil {

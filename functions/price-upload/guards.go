@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
-	"pricemanager/internal/fault"
 	"pricemanager/internal/guard"
 	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/web"
@@ -31,20 +29,7 @@ func answerGuards(s guard.Stored) (*web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return res.With("ETag", etag(s.Hash())), nil
-}
-
-func etag(hash string) string { return `"` + hash + `"` }
-
-// seen is the hash that If-Match names: what the caller saw before deciding.
-func seen(r *web.Request) (string, error) {
-	match := r.Header.Get("If-Match")
-	hash, ok := strings.CutPrefix(match, `"`)
-	hash, closed := strings.CutSuffix(hash, `"`)
-	if !ok || !closed || len(hash) > 64 {
-		return "", fault.New(fault.Invalid, "if-match", "Send the ETag of what you saw as the header If-Match, so that nobody's change is lost.")
-	}
-	return hash, nil
+	return res.Tagged(s.Hash()), nil
 }
 
 func (h *handler) getGuards(ctx context.Context, r *web.Request) (*web.Response, error) {
@@ -57,7 +42,7 @@ func (h *handler) getGuards(ctx context.Context, r *web.Request) (*web.Response,
 
 // putGuards replaces the guards whole. What the body leaves out has its default.
 func (h *handler) putGuards(ctx context.Context, r *web.Request) (*web.Response, error) {
-	was, err := seen(r)
+	was, err := r.IfMatch()
 	if err != nil {
 		return nil, err
 	}
@@ -119,11 +104,11 @@ func (h *handler) getCosts(ctx context.Context, r *web.Request) (*web.Response, 
 		body = []byte("sku,cost,currency\n")
 	}
 	res := &web.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/csv; charset=utf-8"}}, Body: body}
-	return res.With("ETag", etag(hash)), nil
+	return res.Tagged(hash), nil
 }
 
 func (h *handler) putCosts(ctx context.Context, r *web.Request) (*web.Response, error) {
-	was, err := seen(r)
+	was, err := r.IfMatch()
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +123,7 @@ func (h *handler) putCosts(ctx context.Context, r *web.Request) (*web.Response, 
 	if err != nil {
 		return nil, err
 	}
-	return res.With("ETag", etag(c.Hash())), nil
+	return res.Tagged(c.Hash()), nil
 }
 
 // body decodes a body that may be left out.

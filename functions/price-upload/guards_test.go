@@ -66,7 +66,7 @@ func (w *world) listen() *bytes.Buffer {
 	var told bytes.Buffer
 	h := newHandler(deps{
 		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(&told, w.clock, "price-upload", "local"), Clock: w.clock},
-		db:  w.db, blobs: w.blobs, queue: w.queue, random: strings.NewReader(strings.Repeat("x", 64)),
+		db:  w.db, blobs: w.blobs, queue: w.queue, sealer: w.sealer, random: strings.NewReader(strings.Repeat("x", 64)),
 	})
 	router, err := web.New(h.app.Log, w.clock, "", h.routes()...)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pricemanager/internal/connect"
+	"pricemanager/internal/disclosure"
 	"pricemanager/internal/download"
 	"pricemanager/internal/edge"
 	"pricemanager/internal/fetch"
@@ -16,6 +17,7 @@ import (
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/limit"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/pull"
@@ -33,6 +35,12 @@ type config struct {
 	Buckets runtime.Buckets
 	Queues  runtime.Queues
 	Secrets runtime.Secrets
+	Limits  runtime.Limits
+	Public  runtime.Public
+	// SecurityContact and SecurityKey are how somebody who found a weakness reaches
+	// us, see disclosure.Config.
+	SecurityContact string `env:"SECURITY_CONTACT"`
+	SecurityKey     string `env:"SECURITY_KEY"`
 	// Visibility is how long a price usually takes from accepted to readable:
 	// part of a plan's ETA.
 	Visibility time.Duration `env:"VISIBILITY, default=10m"`
@@ -49,6 +57,8 @@ type deps struct {
 	tables      store.Queue // has downloads made
 	connections *connect.Service
 	ledger      history.Ledger
+	sealer      pull.Sealer
+	hashes      edge.Hashes                                                     // of callers' addresses
 	revoke      func(ctx context.Context, t tenant.ID, actor, key string) error // ends an API key
 	random      io.Reader
 }
@@ -81,7 +91,7 @@ func newHandler(d deps) *handler {
 	h.downloads = &download.Store{DB: d.db, Blobs: d.blobs, Queue: d.tables, Clock: d.app.Clock, Rand: d.random, Trace: trace.Header}
 	h.judged, h.plans.GuardsHash = plan.Judged(h.guards, h.past), plan.GuardsNow(h.guards)
 	h.plans.Offers = h.offers
-	h.pulls = &pull.Store{DB: d.db, Clock: d.app.Clock, Check: (&fetch.Client{}).Check}
+	h.pulls = &pull.Store{DB: d.db, Sealer: d.sealer, Clock: d.app.Clock, Check: (&fetch.Client{}).Check}
 	h.batches = lane.NewBatches(d.db, d.blobs).WithPast(h.past)
 	h.planBell = plan.Bell{Queue: d.planQueue, Trace: trace.Header}
 	h.engine = &lane.Engine{DB: d.db, Blobs: d.blobs, Bell: h.bell, Planned: h.planned, Clock: d.app.Clock, Log: d.app.Log}
@@ -106,6 +116,9 @@ func (h *handler) routes() []web.Route {
 	return []web.Route{
 		{Method: http.MethodGet, Pattern: "/health", Scope: web.Public, FromAnywhere: true, Handler: h.health},
 		{Method: http.MethodGet, Pattern: "/version", Scope: web.Public, Handler: h.version},
+		{Method: http.MethodGet, Pattern: disclosure.TextPath, Scope: web.Public, Handler: h.securityText},
+		{Method: http.MethodGet, Pattern: disclosure.PolicyPath, Scope: web.Public, Handler: h.securityPolicy},
+		{Method: http.MethodGet, Pattern: disclosure.FindersPath, Scope: web.Public, Handler: h.securityFinders},
 		{Method: http.MethodGet, Pattern: "/offers", Scope: identity.OffersRead, Handler: h.listOffers},
 		{Method: http.MethodGet, Pattern: "/offers/history", Scope: identity.OffersRead, Handler: h.offerHistory},
 		{Method: http.MethodGet, Pattern: "/offers/why", Scope: identity.OffersRead, Handler: h.why},
@@ -162,11 +175,20 @@ func (h *handler) routes() []web.Route {
 }
 
 func (h *handler) router() (*web.Router, error) {
+	if err := h.disclosure().Validate(); err != nil {
+		return nil, err
+	}
 	rt, err := web.New(h.app.Log, h.app.Clock, "", h.routes()...)
 	if err != nil {
 		return nil, err
 	}
-	return rt.WithGate(edge.New(h.db, h.app.Clock, h.app.Log)).WithMetrics(h.app.Metrics).WithReads(ledger.Outbox{DB: h.db, Table: store.Offers, Clock: h.app.Clock}), nil
+	list := edge.New(h.db, h.hashes, h.app.Clock, h.app.Log)
+	limits, err := limit.New(h.db, h.hashes, list, limit.Quotas(h.cfg.Limits), h.app.Clock, h.app.Log, h.app.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	return rt.WithSessions(&identity.Sessions{DB: h.db, Clock: h.app.Clock, Random: h.random}).WithLimits(limits).WithGate(list).WithSources(list.Source).WithMetrics(h.app.Metrics).
+		WithUses(ledger.Outbox{DB: h.db, Table: store.Offers, Clock: h.app.Clock, Sealer: h.sealer}, list.Sources), nil
 }
 
 func (h *handler) health(context.Context, *web.Request) (*web.Response, error) {

@@ -35,7 +35,7 @@ func answerLinks(s fx.StoredLinks) (*web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return res.With("ETag", etag(s.Hash())), nil
+	return res.Tagged(s.Hash()), nil
 }
 
 func (h *handler) getLinks(ctx context.Context, r *web.Request) (*web.Response, error) {
@@ -48,7 +48,7 @@ func (h *handler) getLinks(ctx context.Context, r *web.Request) (*web.Response, 
 
 // putLinks replaces the links whole.
 func (h *handler) putLinks(ctx context.Context, r *web.Request) (*web.Response, error) {
-	was, err := seen(r)
+	was, err := r.IfMatch()
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func answerRates(s fx.StoredRates) (*web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return res.With("ETag", etag(s.Hash())), nil
+	return res.Tagged(s.Hash()), nil
 }
 
 func (h *handler) getRates(ctx context.Context, r *web.Request) (*web.Response, error) {
@@ -95,7 +95,7 @@ func (h *handler) getRates(ctx context.Context, r *web.Request) (*web.Response, 
 
 // putRates replaces the exchange rates by an uploaded table.
 func (h *handler) putRates(ctx context.Context, r *web.Request) (*web.Response, error) {
-	was, err := seen(r)
+	was, err := r.IfMatch()
 	if err != nil {
 		return nil, err
 	}

@@ -31,11 +31,7 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}
@@ -43,19 +39,21 @@ func run(ctx context.Context) error {
 	files := s3.Client(aws, cfg.Stage == runtime.Local)
 	secrets := secret.NewCached(secretsmanager.New(sm.NewFromConfig(aws)), app.Clock, 5*time.Minute)
 	keys := identity.NewKeys(db, identity.PeppersFrom(secrets, cfg.Secrets.Pepper), app.Clock, rand.Reader)
+	sealer := envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock)
 	h := newHandler(deps{
 		app: app, cfg: cfg, db: db, blobs: s3.New(files, awss3.NewPresignClient(files), cfg.Buckets.Names()),
 		queue:       sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header)),
 		planQueue:   sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Plans, sqs.WithTrace(trace.Header)),
 		tables:      sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Downloads, sqs.WithTrace(trace.Header)),
 		connections: &connect.Service{DB: db, Clock: app.Clock},
-		ledger:      ledger.New(db, envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.Secrets.DataKey), db, app.Clock), app.Clock, rand.Reader),
-		random:      rand.Reader, revoke: keys.Revoke,
+		ledger:      ledger.New(db, sealer, app.Clock, rand.Reader),
+		sealer:      sealer, hashes: keys.Hashes,
+		random: rand.Reader, revoke: keys.Revoke,
 	})
 	router, err := h.router()
 	if err != nil {
 		return err
 	}
-	app.Start(runtime.JSON(router.Lambda(keys)))
+	app.Start(runtime.JSON(router.Lambda(keys)), sealer.Close)
 	return nil
 }

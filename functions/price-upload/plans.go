@@ -150,7 +150,11 @@ func (h *handler) planRows(ctx context.Context, r *web.Request) (*web.Response, 
 	if err != nil {
 		return nil, err
 	}
-	page, err := h.plans.Rows(ctx, r.Tenant, r.Params["id"], after, limit, price.Verdict(r.Query.Get("verdict")))
+	verdict, err := web.OneOf(r, "verdict", price.Verdicts()...)
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.plans.Rows(ctx, r.Tenant, r.Params["id"], after, limit, verdict)
 	if err != nil {
 		return nil, err
 	}

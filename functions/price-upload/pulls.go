@@ -46,20 +46,7 @@ func answerPull(status int, p pull.Pull) (*web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return res.With("ETag", etag(strconv.FormatInt(p.Revision, 10))), nil
-}
-
-// revision is the one that If-Match names.
-func revision(r *web.Request) (int64, error) {
-	text, err := seen(r)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return 0, fault.New(fault.Conflict, "pull-changed", "If-Match is not an ETag of this source. Read it again, and decide anew.").Because(err)
-	}
-	return n, nil
+	return res.Tagged(strconv.FormatInt(p.Revision, 10)), nil
 }
 
 func (h *handler) listPulls(ctx context.Context, r *web.Request) (*web.Response, error) {
@@ -120,7 +107,7 @@ func (h *handler) getPull(ctx context.Context, r *web.Request) (*web.Response, e
 
 // putPull replaces a source whole, and has a paused one go on.
 func (h *handler) putPull(ctx context.Context, r *web.Request) (*web.Response, error) {
-	was, err := revision(r)
+	was, err := r.IfMatchNumber("pull-changed")
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +131,7 @@ func (h *handler) putPull(ctx context.Context, r *web.Request) (*web.Response, e
 }
 
 func (h *handler) deletePull(ctx context.Context, r *web.Request) (*web.Response, error) {
-	was, err := revision(r)
+	was, err := r.IfMatchNumber("pull-changed")
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ const recordedPull = "pull_meqhezldn5zgizleebyhk3dmee"
 
 func (w *world) recordPulls() {
 	w.t.Helper()
-	s := pull.Store{DB: w.db, Clock: w.clock, Check: (&fetch.Client{}).Check}
+	s := pull.Store{DB: w.db, Sealer: w.sealer, Clock: w.clock, Check: (&fetch.Client{}).Check}
 	p, err := s.Create(w.t.Context(), seller, "key:good", pull.Source{URL: "https://files.example.com/old.csv", Schedule: pull.Schedule{EveryMinutes: 30}},
 		strings.NewReader("a recorded pull!"))
 	if err != nil || p.ID != recordedPull {

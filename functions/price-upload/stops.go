@@ -65,6 +65,9 @@ func (h *handler) setStop(ctx context.Context, r *web.Request) (*web.Response, e
 		return nil, fault.New(fault.Invalid, "stop-reason", "reason is %d bytes long, at most %d fit.", len(in.Reason), maxReason)
 	}
 	s := lane.Stop{Scope: in.Scope, ID: in.ID, Actor: r.Principal.Actor, Reason: in.Reason, Since: h.app.Clock.Now()}
+	if _, err := lane.ParseStop(s.Name()); err != nil {
+		return nil, badScope(err)
+	}
 	if err := h.known(ctx, r, s); err != nil {
 		return nil, err
 	}

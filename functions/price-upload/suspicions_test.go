@@ -13,6 +13,7 @@ import (
 
 	"pricemanager/internal/edge"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/privacy"
 	"pricemanager/internal/tenant"
 	"pricemanager/internal/watch"
 )
@@ -37,7 +38,7 @@ const suspected = "000000000000007.mass-export"
 // suspect has the detectors find what the key "second" did.
 func (w *world) suspect() {
 	w.t.Helper()
-	if err := (&watch.Watcher{DB: w.db, Ledger: suspicious{w.clock.Now()}, Clock: w.clock}).Follow(w.t.Context(), seller); err != nil {
+	if err := (&watch.Watcher{DB: w.db, Ledger: suspicious{w.clock.Now()}, Clock: w.clock, Doors: privacy.Doors{DB: w.db}}).Follow(w.t.Context(), seller); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -102,11 +103,12 @@ func TestABlockedAddressReachesTheKillSwitchAndNothingOfATenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.suspect()
-	p, err := edge.Parse("203.0.113.0/24")
+	list := edge.New(w.db, hashed, w.clock, nil)
+	p, err := list.Target(t.Context(), "203.0.113.0/24")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := edge.New(w.db, w.clock, nil).Block(t.Context(), p, time.Hour, "guesses keys", "operator:ann"); err != nil {
+	if err := list.Block(t.Context(), p, time.Hour, "guesses keys", "operator:ann"); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Advance(time.Minute) // instances look every half a minute

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"pricemanager/internal/audit"
 	"pricemanager/internal/clock"
 	"pricemanager/internal/envelope"
 	"pricemanager/internal/envelope/memkms"
@@ -17,6 +18,7 @@ import (
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
+	"pricemanager/internal/privacy"
 	"pricemanager/internal/pull"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/metrics"
@@ -54,7 +56,9 @@ func newHandler(t *testing.T) (*handler, *memory.Queue, *memory.Blobs) {
 	}
 	clk.Advance(time.Minute)
 	app := &runtime.App{Log: replay.Log(t), Metrics: metrics.New(replay.Told(t), clk, "scheduler", "local"), Clock: clk}
-	return &handler{app: app, db: db, blobs: blobs, log: log, bell: lane.Bell{DB: db, Queue: queue, Now: clk.Now},
+	compare := &audit.Reconciler{DB: db, Blobs: blobs, Ledger: log, Mappers: audit.Mappers(), Clock: clk,
+		Outbox: ledger.Outbox{DB: db, Table: store.Offers, Clock: clk}, Closed: privacy.Doors{DB: db}.Closed}
+	return &handler{app: app, db: db, blobs: blobs, log: log, audit: compare, bell: lane.Bell{DB: db, Queue: queue, Now: clk.Now},
 		pulls: pull.Bell{DB: db, Queue: memory.NewQueue(clk), Now: clk.Now}}, queue, blobs
 }
 
@@ -106,7 +110,13 @@ func TestRecordedSchedulesDoTheirJobs(t *testing.T) {
 			out, err = again(t.Context(), json.RawMessage(`{"job":"checkpoint"}`))
 			done(0)(t, out, err)
 		},
-		"success-incidents":   done(0),
+		"success-incidents": done(0),
+		"success-reconcile": func(t *testing.T, out json.RawMessage, err error) {
+			done(1)(t, out, err)
+			// Whom there is nothing about to find is left alone for a day.
+			out, err = again(t.Context(), json.RawMessage(`{"job":"reconcile"}`))
+			done(0)(t, out, err)
+		},
 		"failure-unknown-job": replay.Error(`no job "clean-the-windows"`),
 		"failure-no-job":      replay.Error("no job"),
 	})
@@ -117,7 +127,7 @@ func TestTheSweepRingsForPriceFilesThatAreDue(t *testing.T) {
 	h, _, _ := newHandler(t)
 	queue := memory.NewQueue(h.app.Clock)
 	h.pulls.Queue = queue
-	sources := &pull.Store{DB: h.db, Clock: h.app.Clock, Check: func(url string) (string, error) { return url, nil }}
+	sources := &pull.Store{DB: h.db, Sealer: envelope.New(memkms.New(rand.Reader), h.db, h.app.Clock), Clock: h.app.Clock, Check: func(url string) (string, error) { return url, nil }}
 	p, err := sources.Create(t.Context(), seller, "key:test", pull.Source{URL: "https://files.example.com/p.csv", Schedule: pull.Schedule{EveryMinutes: 15}}, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -157,5 +167,24 @@ func TestAnOpenIncidentIsToldInHoursSinceWeBecameAware(t *testing.T) {
 	told.Reset()
 	if n, err := h.incidents(t.Context()); n != 1 || err != nil || !strings.Contains(told.String(), `"IncidentAmazonHours":0`) {
 		t.Error(n, err, told.String())
+	}
+}
+
+func TestAChangeThatTheLedgerWasNeverToldOfIsReportedTheSecondTime(t *testing.T) {
+	t.Parallel()
+	h, _, _ := newHandler(t)
+	var told bytes.Buffer
+	clk := h.app.Clock.(*clock.Manual)
+	h.app.Metrics = metrics.New(&told, clk, "scheduler", "local")
+	stops := lane.Stops{DB: h.db, Bell: h.bell}
+	if err := stops.Set(t.Context(), seller, lane.Stop{Scope: lane.ScopeTenant, Actor: "key:1", Reason: "no stream is read here"}); err != nil {
+		t.Fatal(err)
+	}
+	for look, want := range []string{"", `"LedgerGaps":1`} {
+		n, err := h.reconcile(t.Context())
+		if n != 1 || err != nil || want != "" != strings.Contains(told.String(), "LedgerGaps") || !strings.Contains(told.String(), want) {
+			t.Errorf("look %d: %d, %v, %s", look, n, err, told.String())
+		}
+		clk.Advance(time.Hour)
 	}
 }

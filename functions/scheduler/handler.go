@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"pricemanager/internal/audit"
 	"pricemanager/internal/incident"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
@@ -43,12 +44,13 @@ type handler struct {
 	bell  lane.Bell
 	pulls pull.Bell
 	log   *ledger.Log
+	audit *audit.Reconciler
 }
 
 // job runs one scheduled job. Every job can be run again at any time.
 func (h *handler) job(ctx context.Context, e event) (result, error) {
 	jobs := map[string]func(context.Context) (int, error){
-		"sweep": h.sweep, "refresh": h.refresh, "checkpoint": h.checkpoints, "incidents": h.incidents,
+		"sweep": h.sweep, "refresh": h.refresh, "checkpoint": h.checkpoints, "incidents": h.incidents, "reconcile": h.reconcile,
 	}
 	run := jobs[e.Job]
 	if run == nil {

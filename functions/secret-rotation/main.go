@@ -24,23 +24,21 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}
 	local := cfg.Stage == runtime.Local
 	lwa, err := spapi.NewLWA(spapi.LWAOptions{
-		Endpoint: cfg.Amazon.LWA, Clock: app.Clock, UserAgent: cfg.UserAgent(), Wrap: trace.RoundTripper, AllowInsecure: local,
+		Endpoint: cfg.Amazon.LWA, Clock: app.Clock, UserAgent: cfg.UserAgent(), Wrap: trace.RoundTripper,
+		Negotiated: app.Negotiated, AllowInsecure: local,
 	})
 	if err != nil {
 		return err
 	}
 	amazon, err := spapi.New(spapi.Options{
-		Endpoints: cfg.Amazon.Endpoints(), Clock: app.Clock, UserAgent: cfg.UserAgent(), Wrap: trace.RoundTripper, AllowInsecure: local,
+		Endpoints: cfg.Amazon.Endpoints(), Clock: app.Clock, UserAgent: cfg.UserAgent(), Wrap: trace.RoundTripper,
+		Negotiated: app.Negotiated, AllowInsecure: local,
 	})
 	if err != nil {
 		return err

@@ -29,17 +29,13 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}
 	lwa, err := spapi.NewLWA(spapi.LWAOptions{
 		Endpoint: cfg.Amazon.LWA, Clock: app.Clock, UserAgent: cfg.UserAgent(),
-		Wrap: trace.RoundTripper, AllowInsecure: cfg.Stage == runtime.Local,
+		Wrap: trace.RoundTripper, Negotiated: app.Negotiated, AllowInsecure: cfg.Stage == runtime.Local,
 	})
 	if err != nil {
 		return err
@@ -52,6 +48,7 @@ func run(ctx context.Context) error {
 		// Not the one that rotates the client secret: secret-rotation has that.
 		Scopes: []amazon.Scope{amazon.ScopeNotifications},
 		Shared: &connect.Shared{DB: db, Sealer: envelope.New(awskms.New(kms.NewFromConfig(aws), cfg.SealKey), db, app.Clock), Clock: app.Clock},
+		Health: &connect.Book{DB: db, Clock: app.Clock},
 	})}
 	app.Start(runtime.JSON(h.handle))
 	return nil

@@ -7,7 +7,8 @@
 //
 // Settings: PORT (8080), AWS_PORT (4566), AMAZON_PORT (8090), SPEED (1),
 // STATE (.local/state), and for other files than the demo's PRICES, LISTINGS,
-// MARKETPLACE and REGION. DROP names a SKU whose price the fake Amazon loses.
+// MARKETPLACE and REGION. DROP names a SKU whose price the fake Amazon loses. ALLOW
+// lists addresses that may ask more often than 100 times a minute (127.0.0.1).
 package main
 
 import (

@@ -38,6 +38,7 @@ type job struct {
 func jobFrom(getenv func(string) string, o *stack.Options) (job, error) {
 	prices, listings, marketplace := getenv("PRICES"), getenv("LISTINGS"), getenv("MARKETPLACE")
 	o.Parameters = patience(o.Speed)
+	o.Parameters["LimitAllow"] = getenv("ALLOW")
 	for _, sku := range strings.FieldsFunc(getenv("DROP"), func(r rune) bool { return r == '\n' }) {
 		o.AmazonArgs = append(o.AmazonArgs, "-drop-sku", sku)
 	}
@@ -138,6 +139,7 @@ func runDemo(ctx context.Context, out io.Writer, getenv func(string) string) err
 	if err != nil {
 		return err
 	}
+	o.Parameters["LimitAllow"] = "127.0.0.1" // it is in a hurry
 	log, err := openLog(filepath.Join(o.Root, ".local", "demo"))
 	if err != nil {
 		return err

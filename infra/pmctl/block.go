@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +11,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"pricemanager/internal/clock"
 	"pricemanager/internal/edge"
+	"pricemanager/internal/identity"
+	"pricemanager/internal/secret/secretsmanager"
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/awshttp"
 	"pricemanager/internal/store/dynamo"
@@ -23,7 +27,7 @@ import (
 func blockAddress() command {
 	return command{
 		name:  "block",
-		usage: "add|allow|remove ADDRESS-OR-PREFIX | list, with --table IDENTITY_TABLE --actor WHO [--for 24h] [--reason TEXT]",
+		usage: "add|allow|remove ADDRESS-OR-PREFIX|source:HASH | list, with --table IDENTITY_TABLE --pepper SECRET --actor WHO [--for 24h] [--reason TEXT]",
 		about: "turn network addresses away for a time, or never; the kill switch is answered to all",
 		run:   runBlock,
 	}
@@ -39,6 +43,7 @@ func runBlock(ctx context.Context, args []string, out io.Writer) error {
 	var b blocking
 	f := newFlags("block")
 	table := f.String("table", "", "")
+	pepper := f.String("pepper", "", "")
 	f.StringVar(&b.actor, "actor", "", "")
 	f.StringVar(&b.reason, "reason", "", "")
 	f.DurationVar(&b.lasting, "for", 24*time.Hour, "")
@@ -47,7 +52,7 @@ func runBlock(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if len(operands) == 0 || len(operands) > 2 || *table == "" || b.actor == "" || (operands[0] == "list") != (len(operands) == 1) {
-		return errors.New("say add, allow or remove and an address or prefix, or list; and give --table and --actor")
+		return errors.New("say add, allow or remove and an address, a prefix or source:HASH as in the logs, or list; and give --table and --actor, and --pepper for an address")
 	}
 	b.what = operands[0]
 	if len(operands) == 2 {
@@ -59,14 +64,15 @@ func runBlock(ctx context.Context, args []string, out io.Writer) error {
 	}
 	cfg.HTTPClient = awshttp.Wrap(cfg.HTTPClient)
 	db := dynamo.New(dynamodb.NewFromConfig(cfg), map[store.Table]string{store.Identity: *table})
-	return b.do(ctx, edge.New(db, clock.Real{}, slog.Default()), clock.Real{}.Now(), out)
+	keys := identity.NewKeys(db, identity.PeppersFrom(secretsmanager.New(sm.NewFromConfig(cfg)), *pepper), clock.Real{}, rand.Reader)
+	return b.do(ctx, edge.New(db, keys.Hashes, clock.Real{}, slog.Default()), clock.Real{}.Now(), out)
 }
 
 func (b blocking) do(ctx context.Context, list *edge.List, now time.Time, out io.Writer) error {
 	if b.what == "list" {
 		return showBlocks(ctx, list, now, out)
 	}
-	p, err := edge.Parse(b.address)
+	p, err := list.Target(ctx, b.address)
 	if err != nil {
 		return err
 	}
@@ -78,7 +84,7 @@ func (b blocking) do(ctx context.Context, list *edge.List, now time.Time, out io
 		}
 	case "allow":
 		if err = list.Allow(ctx, p, b.reason, by); err == nil {
-			fmt.Fprintf(out, "allowed: %s is never blocked\n", p)
+			fmt.Fprintf(out, "allowed: %s is not blocked for a year\n", p)
 		}
 	case "remove":
 		if err = list.Remove(ctx, p); err == nil {
@@ -106,11 +112,11 @@ func showBlocks(ctx context.Context, list *edge.List, now time.Time, out io.Writ
 		state := "blocked until " + e.Until.Format(time.RFC3339)
 		switch {
 		case e.Allowed:
-			state = "never blocked"
+			state = "never blocked until " + e.Until.Format(time.RFC3339)
 		case !now.Before(e.Until):
 			state = "was " + state
 		}
-		fmt.Fprintf(out, "%s  %s  by %s on %s: %s\n", e.Prefix, state, e.By, e.Since.Format(time.RFC3339), e.Reason)
+		fmt.Fprintf(out, "%s  %s  by %s on %s: %s\n", e, state, e.By, e.Since.Format(time.RFC3339), e.Reason)
 	}
 	return nil
 }

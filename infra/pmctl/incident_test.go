@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"strings"
@@ -82,15 +84,20 @@ func TestAnIncidentIsOpenedFilledToldAndClosed(t *testing.T) {
 func TestAddressesAreBlockedListedAndFreed(t *testing.T) {
 	t.Parallel()
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
-	list := edge.New(memory.New(clk), clk, slog.New(slog.DiscardHandler))
+	hashes := func(_ context.Context, text string) ([]string, error) {
+		sum := sha256.Sum256([]byte(text))
+		return []string{hex.EncodeToString(sum[:16])}, nil
+	}
+	known, _ := hashes(t.Context(), "192.0.2.7/32")
+	list := edge.New(memory.New(clk), hashes, clk, slog.New(slog.DiscardHandler))
 	do := func(what, address string) (string, error) {
 		var out bytes.Buffer
 		err := blocking{what, address, "ann", "guesses keys", time.Hour}.do(t.Context(), list, clk.Now(), &out)
 		return out.String(), err
 	}
 	for _, c := range []struct{ what, address, want string }{
-		{"add", "192.0.2.7", "blocked: 192.0.2.7/32 for 1h0m0s"}, {"allow", "198.51.100.0/24", "never blocked"},
-		{"list", "", "192.0.2.7/32  blocked until 2026-11-22T10:00:00Z  by operator:ann on 2026-11-22T09:00:00Z: guesses keys"}, {"remove", "198.51.100.0/24", "removed"},
+		{"add", "192.0.2.7", "blocked: source:" + known[0] + " for 1h0m0s"}, {"allow", "198.51.100.0/24", "(IPv4/24) is not blocked for a year"},
+		{"list", "", "source:" + known[0] + "  blocked until 2026-11-22T10:00:00Z  by operator:ann on 2026-11-22T09:00:00Z: guesses keys"}, {"remove", "198.51.100.0/24", "removed"},
 	} {
 		if out, err := do(c.what, c.address); err != nil || !strings.Contains(out, c.want) {
 			t.Errorf("%s %s: %v %s", c.what, c.address, err, out)

@@ -7,17 +7,19 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/privacy"
+	"pricemanager/internal/secret"
 )
 
 // ledgerVerify checks an export from its file alone: it calls nobody.
 func ledgerVerify() command {
 	return command{
 		name:  "ledger verify",
-		usage: "FILE [--key KEY] [--since CHECKPOINT-FILE]",
+		usage: "FILE [--password-file FILE] [--key KEY | --keys FILE] [--since CHECKPOINT-FILE]",
 		about: "checks the ledger in an export (.zip or .jsonl), offline",
 		run:   runLedgerVerify,
 	}
@@ -26,7 +28,9 @@ func ledgerVerify() command {
 func runLedgerVerify(_ context.Context, args []string, out io.Writer) error {
 	f := newFlags("ledger verify")
 	key := f.String("key", "", "")
+	keys := f.String("keys", "", "")
 	since := f.String("since", "", "")
+	password := f.String("password-file", "", "")
 	files, err := parse(f, args)
 	if err != nil {
 		return err
@@ -34,7 +38,11 @@ func runLedgerVerify(_ context.Context, args []string, out io.Writer) error {
 	if len(files) != 1 {
 		return errors.New("name one file to verify, an export archive or its ledger.jsonl")
 	}
-	opts := ledger.VerifyOpts{Key: *key}
+	trusts, err := trusted(*key, *keys)
+	if err != nil {
+		return err
+	}
+	opts := ledger.VerifyOpts{Key: trusts}
 	if *since != "" {
 		b, err := os.ReadFile(*since)
 		if err != nil {
@@ -42,7 +50,15 @@ func runLedgerVerify(_ context.Context, args []string, out io.Writer) error {
 		}
 		opts.Since = string(b)
 	}
-	report, err := verifyFile(files[0], opts)
+	var opens secret.Value
+	if *password != "" {
+		b, err := os.ReadFile(*password)
+		if err != nil {
+			return fmt.Errorf("the archive's password: %w", err)
+		}
+		opens = secret.New(strings.TrimSpace(string(b)))
+	}
+	report, err := verifyFile(files[0], opens, opts)
 	if errors.Is(err, ledger.ErrBad) {
 		fmt.Fprintf(out, "BAD: %v\n", err)
 		return errVerdict
@@ -54,10 +70,29 @@ func runLedgerVerify(_ context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
+// trusted is what a verifying side trusts: a key, or the file that holds an answer of
+// GET /ledger/key, with the keys that signed earlier.
+func trusted(key, file string) (string, error) {
+	if file == "" {
+		return key, nil
+	}
+	if key != "" {
+		return "", errors.New("give --key or --keys, not both")
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("the keys: %w", err)
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return "", errors.New("the keys: the file is empty; it has to be an answer of GET /ledger/key")
+	}
+	return string(b), nil
+}
+
 // zipMagic is how a zip file begins.
 const zipMagic = "PK\x03\x04"
 
-func verifyFile(name string, opts ledger.VerifyOpts) (ledger.Report, error) {
+func verifyFile(name string, password secret.Value, opts ledger.VerifyOpts) (ledger.Report, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return ledger.Report{}, err
@@ -74,7 +109,7 @@ func verifyFile(name string, opts ledger.VerifyOpts) (ledger.Report, error) {
 	if err != nil {
 		return ledger.Report{}, err
 	}
-	return privacy.Verify(f, info.Size(), opts)
+	return privacy.Verify(f, info.Size(), password, opts)
 }
 
 func verdict(r ledger.Report) string {
@@ -84,7 +119,7 @@ func verdict(r ledger.Report) string {
 		s += fmt.Sprintf("; the first %d are those of the checkpoint of %s", r.Since.Size, r.Since.At.Format(time.RFC3339))
 	}
 	if !r.KeyGiven {
-		s += "; that key is from the file itself: compare it with GET /ledger/key, or give it with --key"
+		s += "; that key is from the file itself: compare it with GET /ledger/key, or give that answer with --keys"
 	}
 	return s
 }

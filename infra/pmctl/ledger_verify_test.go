@@ -24,8 +24,8 @@ const owner tenant.ID = "t_aaaaaa"
 
 // kit are the files that a seller has.
 type kit struct {
-	dir, zip, jsonl, since, key string
-	log                         *ledger.Log
+	dir, zip, jsonl, since, key, password string
+	log                                   *ledger.Log
 }
 
 func newKit(t *testing.T) kit {
@@ -38,7 +38,8 @@ func newKit(t *testing.T) kit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := ledger.New(db, envelope.New(memkms.New(rand.Reader), db, clk), clk, rand.Reader).
+	sealer := envelope.New(memkms.New(rand.Reader), db, clk)
+	log := ledger.New(db, sealer, clk, rand.Reader).
 		WithSigner(func(context.Context) (*ledger.Signer, error) { return signer, nil })
 	record := func(key string) {
 		if err := log.AppendDirect(ctx, owner, key, ledger.Event{Type: ledger.TokenIssued, At: clk.Now(), Target: key, Batch: "bat_1"}); err != nil {
@@ -53,8 +54,9 @@ func newKit(t *testing.T) kit {
 	}
 	record("two")
 	record("three")
-	x := privacy.Exports{DB: db, Blobs: blobs, Queue: memory.NewQueue(clk), Ledger: log, Clock: clk, Rand: rand.Reader}
-	e, err := x.Request(ctx, owner, "key:1", "r")
+	x := privacy.Exports{DB: db, Blobs: blobs, Objects: blobs, Sealer: sealer, Queue: memory.NewQueue(clk), Ledger: log, Clock: clk, Rand: rand.Reader,
+		Spool: func() (privacy.Temp, error) { return os.CreateTemp(k.dir, "spool") }}
+	e, err := x.Request(ctx, owner, "key:1", "r", "")
 	if err == nil {
 		err = x.Run(ctx, owner, e.ID)
 	}
@@ -64,11 +66,11 @@ func newKit(t *testing.T) kit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link, err := x.Link(ctx, owner, e)
+	handed, err := x.Hand(ctx, owner, e, "key:1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, archive, err := blobs.Follow(link)
+	_, archive, err := blobs.Follow(handed.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +79,7 @@ func newKit(t *testing.T) kit {
 		t.Fatal(err)
 	}
 	k.zip = k.file(t, "export.zip", archive)
+	k.password = k.file(t, "export.password", []byte(handed.Password.Reveal()+"\n"))
 	k.jsonl = k.file(t, "ledger.jsonl", lines.Bytes())
 	k.since = k.file(t, "checkpoint.txt", []byte(since))
 	return k
@@ -101,9 +104,9 @@ func TestLedgerVerifySaysGoodInOneLine(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	for _, args := range [][]string{
-		{k.zip, "--key", k.key, "--since", k.since},
+		{k.zip, "--password-file", k.password, "--key", k.key, "--since", k.since},
 		{"--key=" + k.key, k.jsonl, "--since", k.since},
-		{"--since", k.since, k.zip},
+		{"--since", k.since, k.zip, "--password-file", k.password},
 		{k.jsonl},
 	} {
 		code, out, errs := pmctl(append([]string{"ledger", "verify"}, args...)...)

@@ -31,7 +31,7 @@ type command struct {
 }
 
 func commands() []command {
-	return slices.Concat([]command{ledgerVerify(), receiptVerify(), stopGlobal(), secretsCost(), privacyReceipt(), privacyReplay(), privacyHold(), blockAddress()}, vaultCommands(), incidentCommands())
+	return slices.Concat([]command{ledgerVerify(), ledgerRotate(), receiptVerify(), stopGlobal(), secretsCost(), privacyReceipt(), privacyReplay(), privacyHold(), blockAddress(), totpCode()}, operatorCommands(), vaultCommands(), incidentCommands())
 }
 
 // errVerdict is bad news that was already printed as the answer.

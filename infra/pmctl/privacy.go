@@ -60,7 +60,7 @@ func runPrivacyReceipt(_ context.Context, args []string, out io.Writer) error {
 func privacyReplay() command {
 	return command{
 		name:  "privacy replay",
-		usage: "--archive BUCKET --offers T --identity T --connections T --privacy T --keys T --files B --exports B --downloads B --history B",
+		usage: "--archive BUCKET --offers T --identity T --connections T --privacy T --keys T --limits T --files B --exports B --downloads B --history B",
 		about: "erase everything of erased tenants again, in restored tables and buckets before they are used",
 		run:   runPrivacyReplay,
 	}
@@ -69,7 +69,7 @@ func privacyReplay() command {
 func runPrivacyReplay(ctx context.Context, args []string, out io.Writer) error {
 	f := newFlags("privacy replay")
 	tables, buckets := map[store.Table]*string{}, map[store.Bucket]*string{}
-	for _, t := range []store.Table{store.Offers, store.Identity, store.Connections, store.Privacy, store.Keys} {
+	for _, t := range []store.Table{store.Offers, store.Identity, store.Connections, store.Privacy, store.Keys, store.Limits} {
 		tables[t] = f.String(string(t), "", "")
 	}
 	for _, b := range []store.Bucket{store.Archive, store.Files, store.Exports, store.Downloads, store.History} {

@@ -16,7 +16,7 @@ import (
 func receiptVerify() command {
 	return command{
 		name:  "receipt verify",
-		usage: "FILE... [--key KEY]",
+		usage: "FILE... [--key KEY | --keys FILE]",
 		about: "checks receipts of batches, offline",
 		run:   runReceiptVerify,
 	}
@@ -24,8 +24,12 @@ func receiptVerify() command {
 
 func runReceiptVerify(_ context.Context, args []string, out io.Writer) error {
 	f := newFlags("receipt verify")
-	key := f.String("key", "", "")
+	key, keys := f.String("key", "", ""), f.String("keys", "", "")
 	files, err := parse(f, args)
+	if err != nil {
+		return err
+	}
+	trusts, err := trusted(*key, *keys)
 	if err != nil {
 		return err
 	}
@@ -38,7 +42,7 @@ func runReceiptVerify(_ context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		r, err := ledger.VerifyReceipt(b, *key)
+		r, err := ledger.VerifyReceipt(b, trusts)
 		if errors.Is(err, ledger.ErrBad) {
 			fmt.Fprintf(out, "BAD: %s: %v\n", name, err)
 			verdict = errVerdict
@@ -53,7 +57,7 @@ func runReceiptVerify(_ context.Context, args []string, out io.Writer) error {
 			text += "; this is a part, the receipt goes on with another file"
 		}
 		if !r.KeyGiven {
-			text += "; the key is from the file itself: compare it with GET /ledger/key, or give it with --key"
+			text += "; the key is from the file itself: compare it with GET /ledger/key, or give that answer with --keys"
 		}
 		fmt.Fprintln(out, text)
 	}

@@ -51,6 +51,13 @@ func TestAStoreWithoutAnEntryIsAnError(t *testing.T) {
 			"A: {Type: AWS::SQS::Queue, Properties: {KmsMasterKeyId: !GetAtt K.Arn}}",
 			[]store{{ids: []string{"A"}, holds: "x", use: "y", about: "buyers"}}, "not whole",
 		},
+		"a queue of which nobody says why it is not exported": {
+			"A: {Type: AWS::SQS::Queue, Properties: {KmsMasterKeyId: !GetAtt K.Arn}}", []store{whole}, "say what of it the export has",
+		},
+		"a table of no kinds": {
+			"ShadowTable: {Type: AWS::DynamoDB::Table, Properties: {SSESpecification: {KMSMasterKeyId: !GetAtt K.Arn}}}",
+			[]store{{ids: []string{"ShadowTable"}, holds: "x", use: "y"}}, "ShadowTable, a table of the template: say what of it the export has",
+		},
 		"two entries": {"A: {Type: AWS::SQS::Queue, Properties: {KmsMasterKeyId: !GetAtt K.Arn}}", []store{whole, whole}, "two entries"},
 	} {
 		path := filepath.Join(t.TempDir(), "template.yaml")

@@ -24,6 +24,7 @@ var kinds = map[string]string{
 	"AWS::SNS::Topic":             "topic",
 	"AWS::Logs::LogGroup":         "log",
 	"AWS::SecretsManager::Secret": "secret",
+	"AWS::Cognito::UserPool":      "user pool",
 }
 
 // keeping are the last parts of types that keep data. One that kinds lacks is an
@@ -144,12 +145,17 @@ func (r resource) kept() string {
 		return "for ever"
 	case "topic":
 		return "until it is delivered"
+	case "user pool":
+		return "until the member leaves"
 	}
 	return "until it is replaced or destroyed"
 }
 
 // key is the KMS key that the store is encrypted under.
 func (r resource) key() string {
+	if r.kind == "user pool" {
+		return "Cognito's own" // it takes no other
+	}
 	for _, where := range [][]string{
 		{"SSESpecification", "KMSMasterKeyId"},
 		{"KmsMasterKeyId"}, {"KmsKeyId"},

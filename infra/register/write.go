@@ -65,6 +65,9 @@ func write(found []resource, known []store, fields []personal.Field) ([]byte, er
 		}
 		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s | %s | %s |\n", f.Name, f.Subject, f.Use, f.Basis, f.Keep, where, f.Purpose)
 	}
+	if err := exported(&out, found, entries); err != nil {
+		return nil, err
+	}
 	return out.Bytes(), nil
 }
 

@@ -17,7 +17,7 @@ import (
 	"pricemanager/internal/tenant"
 )
 
-// BrokerOptions are the parts of a Broker; all but Scopes and Shared are needed.
+// BrokerOptions are the parts of a Broker; all but Scopes, Shared and Health are needed.
 type BrokerOptions struct {
 	Vault  secret.Vault // holds the refresh tokens
 	Static *secret.Cached
@@ -31,6 +31,8 @@ type BrokerOptions struct {
 	Scopes []amazon.Scope
 	// Shared keeps access tokens for all instances; nil keeps them in memory only.
 	Shared *Shared
+	// Health is where is noted how asking Amazon goes; nil for nowhere.
+	Health *Book
 }
 
 // Broker is the only code that reads refresh tokens. It runs in a function of
@@ -151,7 +153,16 @@ func (b *Broker) fetch(ctx context.Context, a amazon.Account) (amazon.Token, err
 	return b.o.Shared.get(ctx, a, b.refresh)
 }
 
+// refresh asks Amazon for a token, and notes how that went.
 func (b *Broker) refresh(ctx context.Context, a amazon.Account) (amazon.Token, error) {
+	t, err := b.ask(ctx, a)
+	if b.o.Health != nil {
+		b.o.Health.note(context.WithoutCancel(ctx), a, err) // the caller may have gone, who asks how it is has not
+	}
+	return t, err
+}
+
+func (b *Broker) ask(ctx context.Context, a amazon.Account) (amazon.Token, error) {
 	name, err := b.name(a.Tenant, a.Connection, a.Grant)
 	if err != nil {
 		return amazon.Token{}, err

@@ -30,6 +30,8 @@ import (
 	"io"
 	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"pricemanager/internal/amazon"
@@ -126,13 +128,25 @@ type Config struct {
 	// refuses after.
 	Draft       bool
 	RedirectURI string // our callback, as registered with Amazon
+	// AllowInsecure permits consent pages that are not Amazon's. Local profile only.
+	AllowInsecure bool
 }
 
-// Validate refuses a configuration with which no consent could work.
+// consentHosts are Seller Central's, one for each region.
+var consentHosts = []string{"sellercentral.amazon.com", "sellercentral-europe.amazon.com", "sellercentral.amazon.co.jp"}
+
+// Validate refuses a configuration with which no consent could work, or with which
+// sellers would be sent to somebody who is not Amazon.
 func (c Config) Validate() error {
 	u, err := url.Parse(c.RedirectURI)
 	if err != nil || u.Host == "" || c.ApplicationID == "" {
 		return errors.New("connect: the public address and the application id must be set")
+	}
+	for region, page := range c.Consent {
+		u, err := url.Parse(page)
+		if page != "" && !c.AllowInsecure && (err != nil || u.Scheme != "https" || !slices.Contains(consentHosts, u.Host) || u.User != nil) {
+			return fmt.Errorf("connect: the consent page of %s is not https at Seller Central", region)
+		}
 	}
 	return nil
 }
@@ -187,6 +201,10 @@ func connectionKey(c price.ConnectionID) store.Key {
 func claimKey(r price.Region, seller string) store.Key {
 	return store.Key{PK: sellerPK + string(r) + "#" + seller, SK: sellerSK}
 }
+
+// IsConsent reports whether an item of the directory is a consent that was begun:
+// whoever comes back with it is let in.
+func IsConsent(key store.Key) bool { return strings.HasPrefix(key.PK, statePK) }
 
 func stateKey(state secret.Value) store.Key {
 	sum := sha256.Sum256([]byte(state.Reveal()))

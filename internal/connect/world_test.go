@@ -119,6 +119,7 @@ func newWorld(t *testing.T) *world {
 	w.broker = connect.NewBroker(connect.BrokerOptions{
 		Vault: w.vault, Static: secret.NewCached(w.static, w.clock, time.Hour), LWAKey: lwaKey, Prefix: prefix,
 		LWA: lwa, Clock: w.clock, Random: rand.Reader, Scopes: []amazon.Scope{amazon.ScopeNotifications},
+		Health: &connect.Book{DB: w.db, Clock: w.clock},
 	})
 	w.service = &connect.Service{
 		DB: w.db, Clock: w.clock, Random: rand.Reader, Tokens: w.broker, Sellers: client, Importer: w, Subscriptions: w,

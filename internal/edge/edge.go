@@ -1,14 +1,17 @@
 // Package edge keeps which network addresses are turned away, and until when.
-// Operators block an address or a prefix for a time and allow others for good; what
-// is allowed is never blocked, whatever else says so.
+// Operators block an address or a prefix for a time and allow others for a year; what
+// is allowed is never blocked, whatever else says so. Addresses are personal data:
+// the list has keyed hashes of them, which are also what logs call an address by, and
+// whoever has the table and not the key cannot tell whose they are.
 //
 // What is promised when things fail: a block ends at its time although its entry is
-// still there. When the list cannot be read the last one known counts, and with none
+// still there. When the list cannot be read the last one known counts, and with none,
+// or without the key of the hashes,
 // everybody is let in, for callers still need an API key. A change is written under
 // the condition that nobody else changed the list since it was read.
 //
-// What it does not do: it blocks nobody by itself, it counts nothing, and it is not a
-// firewall: what it turns away has reached a function already.
+// What it does not do: it counts nothing, so that others tell it who misuses us, and it
+// is not a firewall: what it turns away has reached a function already.
 package edge
 
 import (
@@ -19,7 +22,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,42 +39,20 @@ const (
 	keptFor = 30 * 24 * time.Hour
 	// maxReason bounds the words that an entry is explained with, in bytes.
 	maxReason = 200
+	// Longest is how long an entry counts at most: less than the keys of the hashes
+	// are kept for.
+	Longest = 365 * 24 * time.Hour
 )
-
-// Widest prefixes that may be blocked: a typing error must not turn half the world away.
-const widest4, widest6 = 16, 32
 
 // Entry is one line of the list.
 type Entry struct {
-	Prefix  netip.Prefix `json:"prefix"`         // of one address, or more
-	Allowed bool         `json:"allowed"`        // never blocked; then Until is zero
-	Until   time.Time    `json:"until,omitzero"` // when a block ends
-	Reason  string       `json:"reason"`         // why
-	By      string       `json:"by"`             // who said so
-	Since   time.Time    `json:"since"`          // when
-}
-
-// ErrPrefix is returned for what is no address or prefix, or too wide a one.
-var ErrPrefix = errors.New("edge: not an address or prefix that can be listed")
-
-// Parse reads an address or a prefix.
-func Parse(s string) (netip.Prefix, error) {
-	bad := func() (netip.Prefix, error) {
-		return netip.Prefix{}, fmt.Errorf("%w: %q; give an address such as 192.0.2.1, or a prefix of at least /%d (IPv4) or /%d (IPv6)", ErrPrefix, s, widest4, widest6)
-	}
-	if !strings.Contains(s, "/") {
-		a, err := netip.ParseAddr(s)
-		if err != nil || a.Zone() != "" {
-			return bad()
-		}
-		a = a.Unmap()
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil || p.Addr().Is4In6() || p.Bits() < widest4 || p.Addr().Is6() && p.Bits() < widest6 {
-		return bad()
-	}
-	return p.Masked(), nil
+	Source  string    `json:"source"`         // keyed hash of the address or prefix
+	Wide    string    `json:"wide,omitempty"` // what prefix it is of: 4/24; "" for one address
+	Allowed bool      `json:"allowed"`        // never blocked
+	Until   time.Time `json:"until"`          // when it ends
+	Reason  string    `json:"reason"`         // why
+	By      string    `json:"by"`             // who said so
+	Since   time.Time `json:"since"`          // when
 }
 
 // key is where the list is: it is no tenant's.
@@ -82,9 +62,10 @@ const aEntries, aVersion = "entries", "ver"
 
 // List keeps the list and judges addresses by it. It is safe for concurrent use.
 type List struct {
-	db    store.DB
-	clock clock.Clock
-	log   *slog.Logger
+	db     store.DB
+	hashes Hashes
+	clock  clock.Clock
+	log    *slog.Logger
 
 	mu      sync.Mutex
 	entries []Entry
@@ -92,32 +73,53 @@ type List struct {
 }
 
 // New returns the List in db's identity table.
-func New(db store.DB, c clock.Clock, log *slog.Logger) *List {
-	return &List{db: db, clock: c, log: log}
+func New(db store.DB, h Hashes, c clock.Clock, log *slog.Logger) *List {
+	return &List{db: db, hashes: h, clock: c, log: log}
 }
 
 // Admit is web.Gate. What is no address is let in: nobody could block it either.
 func (l *List) Admit(ctx context.Context, address string) error {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return nil //nolint:nilerr // see above
-	}
-	a = a.WithZone("").Unmap()
-	now := l.clock.Now()
-	var blocked bool
-	for _, e := range l.current(ctx, now) {
-		switch {
-		case !e.Prefix.Contains(a):
-		case e.Allowed:
-			return nil
-		case now.Before(e.Until):
-			blocked = true
-		}
-	}
-	if blocked {
+	if _, blocked := l.judge(ctx, address); blocked {
 		return fault.New(fault.Forbidden, "address-blocked", "Requests from this network address are refused for now. If that is a mistake, write to us with the reference.")
 	}
 	return nil
+}
+
+// Allowed reports whether the address is on the list as one that is never blocked.
+func (l *List) Allowed(ctx context.Context, address string) bool {
+	allowed, _ := l.judge(ctx, address)
+	return allowed
+}
+
+// judge says what the list has about an address; never both.
+func (l *List) judge(ctx context.Context, address string) (allowed, blocked bool) {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return false, false
+	}
+	a = a.WithZone("").Unmap()
+	now := l.clock.Now()
+	known := map[string][]string{} // the hashes of the address and of prefixes around it, by Wide
+	for _, e := range l.current(ctx, now) {
+		p, fits := e.around(a)
+		if !fits || !now.Before(e.Until) {
+			continue
+		}
+		if _, done := known[e.Wide]; !done {
+			if known[e.Wide], err = l.hashes(ctx, p.String()); err != nil {
+				l.log.WarnContext(ctx, "no address could be hashed; the address was let in", "cause", err)
+				return false, false
+			}
+		}
+		switch {
+		case !slices.Contains(known[e.Wide], e.Source):
+		case e.Allowed:
+			return true, false
+		default:
+			blocked = true
+		}
+	}
+	return false, blocked
 }
 
 // current is the list, read anew when it is old.
@@ -157,26 +159,27 @@ func (l *List) Entries(ctx context.Context) ([]Entry, error) {
 	return entries, err
 }
 
-// Block turns the prefix away for a time. Blocking it again replaces the time.
-func (l *List) Block(ctx context.Context, p netip.Prefix, lasting time.Duration, reason, by string) error {
-	if lasting <= 0 || lasting > 365*24*time.Hour {
+// Block turns the target away for a time. Blocking it again replaces the time.
+func (l *List) Block(ctx context.Context, t Target, lasting time.Duration, reason, by string) error {
+	if lasting <= 0 || lasting > Longest {
 		return fmt.Errorf("edge: a block lasts more than nothing and at most a year, not %s", lasting)
 	}
-	now := l.clock.Now().UTC()
-	return l.put(ctx, Entry{Prefix: p, Until: now.Add(lasting), Reason: reason, By: by, Since: now})
+	return l.put(ctx, t, Entry{Reason: reason, By: by}, lasting)
 }
 
-// Allow has the prefix never turned away, until it is removed.
-func (l *List) Allow(ctx context.Context, p netip.Prefix, reason, by string) error {
-	return l.put(ctx, Entry{Prefix: p, Allowed: true, Reason: reason, By: by, Since: l.clock.Now().UTC()})
+// Allow has the target never turned away for a year, or until it is removed.
+func (l *List) Allow(ctx context.Context, t Target, reason, by string) error {
+	return l.put(ctx, t, Entry{Allowed: true, Reason: reason, By: by}, Longest)
 }
 
-func (l *List) put(ctx context.Context, e Entry) error {
+func (l *List) put(ctx context.Context, t Target, e Entry, lasting time.Duration) error {
 	if e.Reason == "" || len(e.Reason) > maxReason || e.By == "" {
 		return fmt.Errorf("edge: say who does it, and why in 1 to %d bytes", maxReason)
 	}
+	e.Since = l.clock.Now().UTC()
+	e.Source, e.Wide, e.Until = t.sources[0], t.wide, e.Since.Add(lasting)
 	return l.change(ctx, func(entries []Entry) ([]Entry, error) {
-		entries = append(slices.DeleteFunc(entries, func(x Entry) bool { return x.Prefix == e.Prefix }), e)
+		entries = append(slices.DeleteFunc(entries, t.is), e)
 		if len(entries) > MaxEntries {
 			return nil, fmt.Errorf("edge: the list is full, at most %d entries; remove some, or block a prefix that holds several", MaxEntries)
 		}
@@ -184,11 +187,11 @@ func (l *List) put(ctx context.Context, e Entry) error {
 	})
 }
 
-// Remove takes an entry off the list. One that is not on it is store.ErrNotFound.
-func (l *List) Remove(ctx context.Context, p netip.Prefix) error {
+// Remove takes a target off the list. One that is not on it is store.ErrNotFound.
+func (l *List) Remove(ctx context.Context, t Target) error {
 	return l.change(ctx, func(entries []Entry) ([]Entry, error) {
 		n := len(entries)
-		if entries = slices.DeleteFunc(entries, func(x Entry) bool { return x.Prefix == p }); len(entries) == n {
+		if entries = slices.DeleteFunc(entries, t.is); len(entries) == n {
 			return nil, store.ErrNotFound
 		}
 		return entries, nil
@@ -203,7 +206,7 @@ func (l *List) change(ctx context.Context, f func([]Entry) ([]Entry, error)) err
 		return err
 	}
 	gone := l.clock.Now().Add(-keptFor)
-	entries = slices.DeleteFunc(entries, func(e Entry) bool { return !e.Allowed && e.Until.Before(gone) })
+	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Until.Before(gone) })
 	if entries, err = f(entries); err != nil {
 		return err
 	}
@@ -215,5 +218,10 @@ func (l *List) change(ctx context.Context, f func([]Entry) ([]Entry, error)) err
 	if version == 0 {
 		cond = store.Absent()
 	}
-	return l.db.Put(ctx, store.Directory, store.Identity, store.Item{Key: key, Attrs: map[string]any{aEntries: b, aVersion: version + 1}}, cond)
+	// An update and not a put: the functions that block by themselves may change
+	// items of the identity table and not replace them.
+	_, err = l.db.Update(ctx, store.Directory, store.Identity, key, store.Update{
+		Set: map[string]any{aEntries: b, aVersion: version + 1}, If: []store.Cond{cond},
+	})
+	return err
 }

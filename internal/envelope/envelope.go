@@ -84,12 +84,17 @@ const (
 	Connections Purpose = "connections" // seller names and ids
 	Tokens      Purpose = "tokens"      // cached access tokens
 	Addresses   Purpose = "addresses"   // recipients and shipping
+	Sources     Purpose = "sources"     // addresses of price files, which may be the key to them
+	Exports     Purpose = "exports"     // passwords of archives
+	Origins     Purpose = "origins"     // network addresses that requests came from
 	Ledger      Purpose = "ledger"      // values and salts of ledger events
 )
 
 // Purposes lists all of them. Data keys of a purpose that is not here would
 // outlive their tenant.
-func Purposes() []Purpose { return []Purpose{Members, Connections, Tokens, Addresses, Ledger} }
+func Purposes() []Purpose {
+	return []Purpose{Members, Connections, Tokens, Addresses, Sources, Exports, Origins, Ledger}
+}
 
 // Where names the place of a sealed field. It is authenticated: the bytes open
 // there and nowhere else.

@@ -55,7 +55,7 @@ func parseKey(key secret.Value) (id, sec string, ok bool) {
 		return "", "", false
 	}
 	id = s[len(keyPrefix) : len(keyPrefix)+idLen]
-	if _, err := lower.DecodeString(id); err != nil {
+	if !wellFormed(id) {
 		return "", "", false
 	}
 	return id, s[keyLen-sumLen-secretLen : keyLen-sumLen], true

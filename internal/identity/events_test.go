@@ -31,10 +31,10 @@ func TestLedgerLearnsOfTenantsAndKeysButNotOfUse(t *testing.T) {
 	}
 	at := w.clock.Now()
 	want := []ledger.Event{
-		{Type: ledger.TenantCreated, At: at, Actor: "operator", Target: string(alpha), After: []byte(`{"name":"Firm t_alpha00001"}`)},
+		{Type: ledger.TenantCreated, At: at, Actor: "operator", Target: string(alpha)},
 		{
 			Type: ledger.APIKeyCreated, At: at, Actor: "member:ann", Target: "key:" + k.ID,
-			After: []byte(`{"expires":"2027-11-22T09:30:00Z","name":"till","role":"machine","scopes":["plans:read"]}`),
+			After: []byte(`{"expires":"2027-11-22T09:30:00Z","role":"machine","scopes":["plans:read"]}`),
 		},
 		{Type: ledger.APIKeyRevoked, At: at, Actor: "member:ann", Target: "key:" + k.ID},
 	}
@@ -46,7 +46,7 @@ func TestLedgerLearnsOfTenantsAndKeysButNotOfUse(t *testing.T) {
 func TestTenantIdIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	tenants := identity.NewTenants(w.db, w.clock)
+	tenants := identity.NewTenants(w.db, w.sealer, w.clock)
 	wantKind(t, tenants.Create(t.Context(), alpha, "operator", "Second"), fault.Conflict)
 	wantKind(t, tenants.Create(t.Context(), store.Directory, "operator", "Sneaky"), fault.Invalid)
 	wantKind(t, tenants.Create(t.Context(), "T_BAD", "operator", "Bad"), fault.Invalid)

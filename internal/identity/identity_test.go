@@ -2,8 +2,12 @@ package identity_test
 
 import (
 	"context"
+	crand "crypto/rand"
+	"encoding/base32"
+	encbinary "encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +16,8 @@ import (
 	"pgregory.net/rapid"
 
 	"pricemanager/internal/clock"
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/memkms"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/secret"
@@ -47,14 +53,16 @@ type world struct {
 	peppers []secret.Value
 	err     error
 	keys    *identity.Keys
+	sealer  *envelope.Sealer
 }
 
 func setup(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC))
 	w := &world{db: memory.New(clk), clock: clk, peppers: []secret.Value{oldPepper}}
-	w.keys = identity.NewKeys(w.db, func(context.Context, bool) ([]secret.Value, error) { return w.peppers, w.err }, clk, &counter{})
-	tenants := identity.NewTenants(w.db, clk)
+	w.sealer = envelope.New(memkms.New(crand.Reader), w.db, clk)
+	w.keys = identity.NewKeys(w.db, func(context.Context, bool) ([]secret.Value, error) { return w.peppers, w.err }, clk, &counter{}).Sealing(w.sealer)
+	tenants := identity.NewTenants(w.db, w.sealer, clk)
 	for _, id := range []tenant.ID{alpha, beta} {
 		if err := tenants.Create(t.Context(), id, "operator", "Firm "+string(id)); err != nil {
 			t.Fatal(err)
@@ -123,6 +131,13 @@ func TestEveryRefusalIsTheSameAnswer(t *testing.T) {
 	_, unknown := elsewhere.create(t, alpha, identity.PlansRead)
 
 	texts := map[string]string{}
+	note := func(name string, err error) { // what the caller is told; the cause is for us
+		var f *fault.Fault
+		if !errors.As(err, &f) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		texts[fmt.Sprint(f.Kind, f.Type, f.Public, f.Extra)] = name
+	}
 	for name, key := range map[string]secret.Value{
 		"revoked": revoked, "unknown": unknown,
 		"empty": secret.New(""), "text": secret.New("hello"),
@@ -130,18 +145,18 @@ func TestEveryRefusalIsTheSameAnswer(t *testing.T) {
 	} {
 		_, err := w.keys.Authenticate(t.Context(), key)
 		wantKind(t, err, fault.Unauthenticated)
-		texts[err.Error()] = name
+		note(name, err)
 	}
 	// The wrong secret for a known id: same bytes, other pepper in force.
 	w.peppers = []secret.Value{newPepper}
 	_, err := w.keys.Authenticate(t.Context(), wrong)
 	wantKind(t, err, fault.Unauthenticated)
-	texts[err.Error()] = "wrong pepper"
+	note("wrong pepper", err)
 	w.peppers = []secret.Value{oldPepper}
 	w.clock.Advance(identity.KeyLife)
 	_, err = w.keys.Authenticate(t.Context(), good)
 	wantKind(t, err, fault.Unauthenticated)
-	texts[err.Error()] = "expired"
+	note("expired", err)
 	if len(texts) != 1 {
 		t.Errorf("refusals can be told apart: %v", texts)
 	}
@@ -183,6 +198,9 @@ func TestAKeyChangedInAnyCharacterIsRefused(t *testing.T) {
 
 func FuzzAuthenticate(f *testing.F) {
 	f.Add("pmk_aaaaaaaaaaaaaaaa_" + strings.Repeat("a", 59))
+	binary := "pmk_aaaaaaaaaaaaaaa\xff_" + strings.Repeat("a", 52) // with the checksum that fits
+	f.Add(binary + base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding).EncodeToString(
+		encbinary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(binary)))))
 	f.Add("")
 	clk := clock.NewManual(time.Unix(0, 0))
 	keys := identity.NewKeys(memory.New(clk), func(context.Context, bool) ([]secret.Value, error) { return []secret.Value{oldPepper}, nil }, clk, &counter{})
@@ -230,7 +248,7 @@ func TestSeveralPeppersFitInOneSecret(t *testing.T) {
 	w := setup(t)
 	_, before := w.create(t, alpha, identity.PlansRead) // under oldPepper
 	both := oneSecret(newPepper.Reveal() + "\n" + oldPepper.Reveal() + "\n")
-	keys := identity.NewKeys(w.db, identity.PeppersFrom(both, "pm/pepper"), w.clock, &counter{n: 99})
+	keys := identity.NewKeys(w.db, identity.PeppersFrom(both, "pm/pepper"), w.clock, &counter{n: 99}).Sealing(w.sealer)
 	_, after, err := keys.Create(t.Context(), alpha, "member:ann", "till", []identity.Scope{identity.PlansRead})
 	if err != nil {
 		t.Fatal(err)
@@ -360,6 +378,55 @@ func TestLastUsedIsWrittenOncePerHour(t *testing.T) {
 	list, _, _ := w.keys.List(t.Context(), alpha, "", 10)
 	if want := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC); !list[0].LastUsed.Equal(want) {
 		t.Errorf("lastUsed = %v, want the hour %v", list[0].LastUsed, want)
+	}
+}
+
+// The names that people give to companies and keys rest sealed, go to the ledger in
+// no event, and are shown to whoever lists the keys.
+func TestNamesRestSealed(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	k, _, err := w.keys.Create(t.Context(), alpha, "member:ann", "Annegret's till", []identity.Scope{identity.PlansRead})
+	if err != nil || k.Name.Reveal() != "Annegret's till" {
+		t.Fatal(k, err)
+	}
+	clean := func(where, text string) {
+		t.Helper()
+		for _, name := range []string{"Annegret", "Firm t_"} {
+			if strings.Contains(text, name) {
+				t.Errorf("%s has %q in clear: %s", where, name, text)
+			}
+		}
+	}
+	seen := 0
+	w.db.Each(func(_ tenant.ID, table store.Table, i store.Item) bool {
+		if _, sealed := i.Attrs["name"].([]byte); sealed {
+			seen++
+		}
+		for _, v := range i.Attrs {
+			clean(string(table), fmt.Sprintf("%s", v))
+		}
+		return true
+	})
+	if seen != 3 { // two companies, one key
+		t.Errorf("%d names are kept, want three", seen)
+	}
+	for _, r := range w.db.Records(store.Identity, "") {
+		for _, e := range identity.Events(r) {
+			clean("the ledger", string(e.After))
+		}
+	}
+	list, _, err := w.keys.List(t.Context(), alpha, "", 10)
+	if err != nil || len(list) != 1 || list[0].Name.Reveal() != "Annegret's till" {
+		t.Errorf("%v, %v", list, err)
+	}
+	// Without a sealer nothing is kept in clear instead.
+	bare := identity.NewKeys(w.db, func(context.Context, bool) ([]secret.Value, error) { return w.peppers, nil }, w.clock, &counter{n: 5})
+	if _, _, err := bare.Create(t.Context(), alpha, "member:ann", "till", []identity.Scope{identity.PlansRead}); err == nil {
+		t.Error("a key was made without its name being sealed")
+	}
+	if _, _, err := bare.List(t.Context(), alpha, "", 10); err == nil {
+		t.Error("keys are listed without their names")
 	}
 }
 

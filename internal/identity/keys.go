@@ -13,6 +13,7 @@ import (
 
 	"pricemanager/internal/clock"
 	"pricemanager/internal/fault"
+	"pricemanager/internal/personal"
 	"pricemanager/internal/secret"
 	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
@@ -29,7 +30,7 @@ const (
 )
 
 // Where the items are: the key's own item, and in the Directory its tenant.
-const keysPK = "apikey"
+const keysPK = personal.APIKeysPK
 
 // aPepper names the pepper that a key's mac was made with; keys from before
 // rotations lack it.
@@ -46,6 +47,7 @@ type Peppers func(ctx context.Context, fresh bool) ([]secret.Value, error)
 // Keys makes and checks API keys. It is safe for concurrent use.
 type Keys struct {
 	db      store.DB
+	sealer  personal.Sealer
 	peppers Peppers
 	clock   clock.Clock
 	random  io.Reader
@@ -56,10 +58,20 @@ func NewKeys(db store.DB, peppers Peppers, c clock.Clock, random io.Reader) *Key
 	return &Keys{db: db, peppers: peppers, clock: c, random: random}
 }
 
+// Sealing returns Keys that can seal and open the names of keys. Others can neither
+// make keys nor list them.
+func (k *Keys) Sealing(s personal.Sealer) *Keys {
+	with := *k
+	with.sealer = s
+	return &with
+}
+
+var errNoSealer = errors.New("identity: names are sealed, and there is nothing to do it with")
+
 // Key is what is known about an API key; never the key itself.
 type Key struct {
 	ID        string
-	Name      string
+	Name      personal.Sensitive[string]
 	Scopes    []Scope
 	Role      Role
 	CreatedAt time.Time
@@ -67,23 +79,51 @@ type Key struct {
 	Expires   time.Time
 	LastUsed  time.Time // to the hour; zero: never
 	Revoked   time.Time // zero: not revoked
+	// From lists the addresses and prefixes that it works from, with blanks between
+	// them; empty: it works from everywhere.
+	From personal.Sensitive[string]
 }
 
-// Create makes a key for the tenant's machine name and returns it: the only
-// time that it can be seen. actor is who asked, for the ledger. An unknown
-// tenant is NotFound.
+// NewKey is what Make makes a key of.
+type NewKey struct {
+	Name   string
+	Scopes []Scope
+	Life   time.Duration // zero: KeyLife, which is also the longest
+	From   []string      // addresses and prefixes it works from; none: from everywhere
+}
+
+// Create makes a key that works from everywhere for KeyLife; see Make.
 func (k *Keys) Create(ctx context.Context, t tenant.ID, actor, name string, scopes []Scope) (Key, secret.Value, error) {
-	name = strings.TrimSpace(name)
+	return k.Make(ctx, t, actor, NewKey{Name: name, Scopes: scopes})
+}
+
+// Make makes a key for the tenant's machine and returns it: the only time that it
+// can be seen. actor is who asked, for the ledger. An unknown tenant is NotFound.
+func (k *Keys) Make(ctx context.Context, t tenant.ID, actor string, n NewKey) (Key, secret.Value, error) {
+	name := strings.TrimSpace(n.Name)
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) || actor == "" {
 		return Key{}, secret.Value{}, fault.New(fault.Invalid, "name", "Give the key a name of 1 to %d bytes.", maxName)
 	}
-	scopes = slices.Clone(scopes)
+	if n.Life == 0 {
+		n.Life = KeyLife
+	}
+	if n.Life < 0 || n.Life > KeyLife {
+		return Key{}, secret.Value{}, fault.New(fault.Invalid, "expires", "A key works for %d days at most.", int(KeyLife/(24*time.Hour)))
+	}
+	scopes := slices.Clone(n.Scopes)
 	slices.Sort(scopes)
 	scopes = slices.Compact(scopes)
-	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s Scope) bool { return !s.Valid() }) {
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s Scope) bool { return !s.Keyable() }) {
 		return Key{}, secret.Value{}, fault.New(fault.Invalid, "scopes", "Give the key one or more of the scopes %v.", Scopes())
 	}
+	if k.sealer == nil {
+		return Key{}, secret.Value{}, errNoSealer
+	}
 	peppers, err := k.usable(ctx, false)
+	if err != nil {
+		return Key{}, secret.Value{}, err
+	}
+	bound, shown, err := k.bind(ctx, n.From)
 	if err != nil {
 		return Key{}, secret.Value{}, err
 	}
@@ -93,15 +133,25 @@ func (k *Keys) Create(ctx context.Context, t tenant.ID, actor, name string, scop
 	}
 	_, sec, _ := parseKey(text)
 	now := k.clock.Now()
-	key := Key{ID: id, Name: name, Scopes: scopes, Role: Machine, CreatedAt: now, CreatedBy: actor, Expires: now.Add(KeyLife)}
+	key := Key{ID: id, Name: personal.New(name), Scopes: scopes, Role: Machine, CreatedAt: now, CreatedBy: actor, Expires: now.Add(n.Life)}
 	list, err := json.Marshal(scopes)
 	if err != nil {
 		return Key{}, secret.Value{}, fmt.Errorf("identity: scopes: %w", err)
 	}
+	sealed, err := personal.Seal(ctx, k.sealer, t, personal.APIKeyName, itemKey(id), key.Name)
+	if err != nil {
+		return Key{}, secret.Value{}, fmt.Errorf("identity: create key: %w", err)
+	}
 	item := store.Item{Key: itemKey(id), Attrs: map[string]any{
-		"name": name, "scopes": list, "role": string(key.Role), "mac": mac(peppers[0], t, id, sec), aPepper: pepperID(peppers[0]),
+		personal.APIKeyName.Attr: sealed, "scopes": list, "role": string(key.Role), "mac": mac(peppers[0], t, id, sec), aPepper: pepperID(peppers[0]),
 		"createdAt": store.Millis(now), "createdBy": actor, "expires": store.Millis(key.Expires),
 	}}
+	if bound != nil {
+		key.From, item.Attrs["from"] = personal.New(shown), bound
+		if item.Attrs[personal.APIKeyFrom.Attr], err = personal.Seal(ctx, k.sealer, t, personal.APIKeyFrom, itemKey(id), key.From); err != nil {
+			return Key{}, secret.Value{}, fmt.Errorf("identity: create key: %w", err)
+		}
+	}
 	pointer := store.Item{Key: directoryKey(id), Attrs: map[string]any{"tenant": string(t)}}
 	// One transaction: a pointer without its key, or the reverse, never exists.
 	err = k.db.Transact(ctx,
@@ -146,6 +196,9 @@ func (k *Keys) Authenticate(ctx context.Context, key secret.Value) (Principal, e
 	}
 	// An unknown key costs the same comparison as a known one.
 	pepper, ok := matching(peppers, found.Bytes("mac"), t, id, sec)
+	if !ok && t != "" {
+		return Principal{}, refused.Because(&Refused{Tenant: t, Subject: "key:" + id, Why: WrongSecret})
+	}
 	if !ok {
 		return Principal{}, refused
 	}
@@ -153,8 +206,17 @@ func (k *Keys) Authenticate(ctx context.Context, key secret.Value) (Principal, e
 	if err != nil {
 		return Principal{}, err
 	}
-	if !info.Revoked.IsZero() || !now.Before(info.Expires) {
-		return Principal{}, refused
+	if !info.Revoked.IsZero() {
+		return Principal{}, refused.Because(&Refused{Tenant: t, Subject: "key:" + id, Why: RevokedKey, Proven: true})
+	}
+	if !now.Before(info.Expires) {
+		return Principal{}, refused.Because(&Refused{Tenant: t, Subject: "key:" + id, Why: ExpiredKey, Proven: true})
+	}
+	if from, err := k.admits(ctx, found.Bytes("from")); err != nil || !from {
+		if err == nil {
+			err = refused.Because(&Refused{Tenant: t, Subject: "key:" + id, Why: ElsewhereKey, Proven: true})
+		}
+		return Principal{}, err
 	}
 	if pepper.Reveal() != peppers[0].Reveal() || found.Str(aPepper) == "" {
 		k.rehash(ctx, t, found, mac(peppers[0], t, id, sec), pepperID(peppers[0]))
@@ -212,6 +274,9 @@ func (k *Keys) rehash(ctx context.Context, t tenant.ID, item store.Item, mac []b
 // List returns a page of the tenant's keys in order of id, revoked ones too;
 // next is "" when there are no more.
 func (k *Keys) List(ctx context.Context, t tenant.ID, after string, limit int) (keys []Key, next string, err error) {
+	if k.sealer == nil {
+		return nil, "", errNoSealer
+	}
 	page, err := k.db.Query(ctx, t, store.Identity, store.Query{PK: keysPK, After: after, Limit: limit})
 	if err != nil {
 		return nil, "", fmt.Errorf("identity: list keys: %w", err)
@@ -221,6 +286,16 @@ func (k *Keys) List(ctx context.Context, t tenant.ID, after string, limit int) (
 		key, err := keyOf(item)
 		if err != nil {
 			return nil, "", err
+		}
+		key.Name, err = personal.Open[string](ctx, k.sealer, t, personal.APIKeyName, item.Key, item.Bytes(personal.APIKeyName.Attr))
+		if err != nil {
+			return nil, "", fmt.Errorf("identity: list keys: %w", err)
+		}
+		if sealed := item.Bytes(personal.APIKeyFrom.Attr); len(sealed) > 0 {
+			key.From, err = personal.Open[string](ctx, k.sealer, t, personal.APIKeyFrom, item.Key, sealed)
+			if err != nil {
+				return nil, "", fmt.Errorf("identity: list keys: %w", err)
+			}
 		}
 		keys = append(keys, key)
 	}
@@ -267,9 +342,10 @@ func (k *Keys) usable(ctx context.Context, fresh bool) ([]secret.Value, error) {
 	return peppers, nil
 }
 
+// keyOf reads an item, but for the name.
 func keyOf(item store.Item) (Key, error) {
 	key := Key{
-		ID: item.SK, Name: item.Str("name"), Role: Role(item.Str("role")),
+		ID: item.SK, Role: Role(item.Str("role")),
 		CreatedAt: item.Time("createdAt"), CreatedBy: item.Str("createdBy"), Expires: item.Time("expires"),
 		LastUsed: item.Time("lastUsed"), Revoked: item.Time("revokedAt"),
 	}

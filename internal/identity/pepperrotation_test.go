@@ -36,7 +36,7 @@ func newRotating(t *testing.T) *rotating {
 }
 
 func (r *rotating) instance() *identity.Keys {
-	return identity.NewKeys(r.db, identity.PeppersFrom(secret.NewCached(r.vault, r.clock, 5*time.Minute), pepperName), r.clock, rand.Reader)
+	return identity.NewKeys(r.db, identity.PeppersFrom(secret.NewCached(r.vault, r.clock, 5*time.Minute), pepperName), r.clock, rand.Reader).Sealing(r.sealer)
 }
 
 func (r *rotating) peppers(t *testing.T) []string {

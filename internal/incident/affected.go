@@ -48,25 +48,39 @@ func WhoseData(ctx context.Context, db store.DB, h Holders, i Incident) ([]Affec
 	}
 	var out []Affected
 	for t, a := range found {
-		if i.Connection != "" {
-			_, err := db.Get(ctx, t, store.Connections, store.Key{PK: "connections", SK: i.Connection})
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return nil, fmt.Errorf("incident: connection of %s: %w", t, err)
-			}
-		}
-		began, active, err := ledger.Grew(ctx, db, t, i.From, i.To)
+		reached, active, err := Reached(ctx, db, t, i)
 		if err != nil {
 			return nil, err
 		}
-		if !i.To.IsZero() && began.After(i.To) {
-			continue // it came later
+		if !reached {
+			continue
 		}
 		a.Active = active
 		out = append(out, *a)
 	}
 	slices.SortFunc(out, func(a, b Affected) int { return strings.Compare(string(a.Tenant), string(b.Tenant)) })
 	return out, nil
+}
+
+// Reached reports whether data of a tenant was reachable in an incident, given that it
+// has items in the incident's tables, and whether its ledger grew meanwhile. Of an
+// incident that is about one connection, it asks for that connection.
+func Reached(ctx context.Context, db store.DB, t tenant.ID, i Incident) (reached, active bool, err error) {
+	if i.Connection != "" {
+		_, err := db.Get(ctx, t, store.Connections, store.Key{PK: "connections", SK: i.Connection})
+		if errors.Is(err, store.ErrNotFound) {
+			return false, false, nil
+		}
+		if err != nil {
+			return false, false, fmt.Errorf("incident: connection of %s: %w", t, err)
+		}
+	}
+	began, active, err := ledger.Grew(ctx, db, t, i.From, i.To)
+	if err != nil {
+		return false, false, err
+	}
+	if !i.To.IsZero() && began.After(i.To) {
+		return false, false, nil // it came later
+	}
+	return true, active, nil
 }

@@ -31,6 +31,11 @@ const (
 	Superseded  State = "superseded"
 )
 
+// States lists the states.
+func States() []State {
+	return []State{Desired, Sent, Accepted, Observed, Rejected, Unknown, Unconfirmed, Held, Superseded}
+}
+
 // Terminal reports whether nothing more happens to a change in this state.
 func (s State) Terminal() bool {
 	switch s {

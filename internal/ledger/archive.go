@@ -41,7 +41,7 @@ func (a Archive) Run(ctx context.Context, t tenant.ID) (bool, error) {
 	if err != nil || head.Size == 0 {
 		return false, err
 	}
-	name := fmt.Sprintf("checkpoints/%015d.note", head.Size)
+	name := fmt.Sprintf("%s%015d.note", checkpoints, head.Size)
 	if have, err := a.has(ctx, t, name); have || err != nil {
 		return false, err
 	}

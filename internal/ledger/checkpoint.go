@@ -35,17 +35,29 @@ type Signer struct {
 	key      ed25519.PrivateKey
 	verifier note.Verifier
 	text     string
+	from     time.Time    // zero: always
+	old      []SigningKey // that signed before, the newest first
 }
 
 var _ note.Signer = (*Signer)(nil)
 
-// NewSigner derives the signing key from a generated secret of at least 32
-// characters: HKDF-SHA256 without salt. The same secret gives the same key.
+// NewSigner derives the signing key from the first line of a generated secret, of at
+// least 32 characters: HKDF-SHA256 without salt. The same secret gives the same key.
+// Further lines are older public keys, see KeyRotation.
 func NewSigner(s secret.Value) (*Signer, error) {
-	if len(s.Reveal()) < minSecret {
+	first, rest, _ := strings.Cut(s.Reveal(), "\n")
+	if len(first) < minSecret {
 		return nil, fmt.Errorf("ledger: the signer secret has less than %d characters", minSecret)
 	}
-	seed, err := hkdf.Key(sha256.New, []byte(s.Reveal()), nil, signerInfo, ed25519.SeedSize)
+	out := &Signer{from: madeAt(first)}
+	for _, line := range strings.Fields(rest) {
+		k, err := parseOldKey(line)
+		if err != nil {
+			return nil, err
+		}
+		out.old = append(out.old, k)
+	}
+	seed, err := hkdf.Key(sha256.New, []byte(first), nil, signerInfo, ed25519.SeedSize)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: derive signing key: %w", err)
 	}
@@ -58,7 +70,8 @@ func NewSigner(s secret.Value) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: verifier key: %w", err)
 	}
-	return &Signer{key: key, verifier: v, text: text}, nil
+	out.key, out.verifier, out.text = key, v, text
+	return out, nil
 }
 
 // SignerFunc gives the signing key when it is needed: reading the secret at a
@@ -79,6 +92,11 @@ func SignerFrom(g secret.Getter, name string) SignerFunc {
 
 // VerifierKey is the public key in note's form, "name+hash+key", to hand out.
 func (s *Signer) VerifierKey() string { return s.text }
+
+// Keys are all public keys with the times in which they signed, this one first.
+func (s *Signer) Keys() []SigningKey {
+	return append([]SigningKey{{Key: s.text, From: s.from}}, s.old...)
+}
 
 // Name is the key's name.
 func (s *Signer) Name() string { return s.verifier.Name() }
@@ -136,24 +154,24 @@ func (l *Log) sign(ctx context.Context, t tenant.ID, head Head) (signed, key str
 	return string(msg), signer.VerifierKey(), nil
 }
 
-// OpenCheckpoint checks the signature and form of a signed checkpoint. Exactly
-// one form is accepted: no second signature, no other spelling of the same.
-func OpenCheckpoint(signed, verifierKey string) (Checkpoint, error) {
-	v, err := note.NewVerifier(verifierKey)
+// OpenCheckpoint checks the signature and form of a signed checkpoint. keys is what
+// ParseKeys reads; the key that signed has to have been in use when the checkpoint
+// says that it was signed. Exactly one form is accepted: no second signature, no
+// other spelling of the same.
+func OpenCheckpoint(signed, keys string) (Checkpoint, error) {
+	ring, err := ParseKeys(keys)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("ledger: the verifier key is not one: %w", err)
+		return Checkpoint{}, err
 	}
-	n, err := note.Open([]byte(signed), note.VerifierList(v))
+	text, by, err := OpenNote(signed, ring)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("ledger: checkpoint signature: %w", err)
+		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}
-	if len(n.Sigs) != 1 || len(n.UnverifiedSigs) != 0 {
-		return Checkpoint{}, errors.New("ledger: checkpoint with more than one signature")
+	c, err := parseCheckpoint(text)
+	if err != nil {
+		return Checkpoint{}, err
 	}
-	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64); err != nil {
-		return Checkpoint{}, fmt.Errorf("ledger: checkpoint signature: %w", err)
-	}
-	return parseCheckpoint(n.Text)
+	return c, by.At(c.At)
 }
 
 func parseCheckpoint(text string) (Checkpoint, error) {

@@ -99,10 +99,44 @@ const (
 	DataRead      Type = "data.read"       // somebody was given Amazon's data by a route, for the first time in an hour
 	DataReadCount Type = "data.read-count" // how often in that hour
 
+	RequestMade    Type = "request.made"    // somebody asked for a change by a route, for the first time in an hour from an address
+	RequestCount   Type = "request.count"   // how often in that hour
+	RequestRefused Type = "request.refused" // of a key or member of the tenant, or of who said so
+
 	TenantCreated Type = "tenant.created"
 	APIKeyCreated Type = "apikey.created"
 	APIKeyRevoked Type = "apikey.revoked"
-	TokenIssued   Type = "token.issued"
+
+	MemberJoined      Type = "member.joined"
+	MemberRoleChanged Type = "member.role-changed"
+	MemberMailChanged Type = "member.mail-changed" // that it was, not from or to what
+	MemberEnrolled    Type = "member.enrolled"     // an authenticator was set up
+	MemberUnenrolled  Type = "member.unenrolled"   // it was taken away
+	MemberRemoved     Type = "member.removed"
+	SessionBegun      Type = "session.begun"
+	SessionElevated   Type = "session.elevated" // a code was checked in it
+	SessionEnded      Type = "session.ended"    // by somebody; one that expires ends without an event
+
+	SignInRefused       Type = "signin.refused"  // a password that was not right
+	CodeRefused         Type = "code.refused"    // nor a code
+	SignInDisowned      Type = "signin.disowned" // a member said that it was not them
+	PasswordChanged     Type = "password.changed"
+	RecoveryMade        Type = "recovery.made" // recovery codes, in place of all earlier ones
+	RecoveryUsed        Type = "recovery.used"
+	InvitationMade      Type = "invitation.made"
+	InvitationWithdrawn Type = "invitation.withdrawn"
+	TenantChanged       Type = "tenant.changed" // its name or its contacts: that they were, not to what
+
+	SupportGranted Type = "support.granted" // our operators may look, or do so in an emergency
+	SupportRevoked Type = "support.revoked"
+	AccessReviewed Type = "access.reviewed" // somebody looked through who has access
+	AdviceTaken    Type = "advice.taken"    // somebody said that a piece of our advice is followed
+
+	TokenIssued Type = "token.issued"
+
+	// Gap: an item's state whose event the ledger was never told of. What is known of
+	// it is in After; when it came about, and by whom, may not be.
+	Gap Type = "ledger.gap"
 )
 
 var types = func() map[Type]bool {
@@ -125,9 +159,12 @@ func Types() []Type {
 		StopSet, StopLifted, LaneParked, LaneResumed, QuotaSuspected, QuotaCleared,
 		ConnectionStarted, ConnectionAuthorised, ConnectionReauthorise, ConnectionClosed,
 		ImportStarted, ImportCompleted, ImportFailed,
-		ExportRequested, ExportCompleted, ExportFailed, TableExported, DataRead, DataReadCount, ErasureRequested, ErasureCancelled, ErasureStarted,
+		ExportRequested, ExportCompleted, ExportFailed, TableExported, DataRead, DataReadCount, RequestMade, RequestCount, RequestRefused, ErasureRequested, ErasureCancelled, ErasureStarted,
 		SuspicionRaised, SuspicionAnswered,
-		TenantCreated, APIKeyCreated, APIKeyRevoked, TokenIssued,
+		MemberJoined, MemberRoleChanged, MemberMailChanged, MemberEnrolled, MemberUnenrolled, MemberRemoved, SessionBegun, SessionElevated, SessionEnded,
+		SignInRefused, CodeRefused, SignInDisowned, PasswordChanged, RecoveryMade, RecoveryUsed, InvitationMade, InvitationWithdrawn, TenantChanged,
+		SupportGranted, SupportRevoked, AccessReviewed, AdviceTaken,
+		TenantCreated, APIKeyCreated, APIKeyRevoked, TokenIssued, Gap,
 	}
 }
 
@@ -142,6 +179,7 @@ type Event struct {
 	Type        Type            `json:"type"`
 	At          time.Time       `json:"at"`                    // when it happened, UTC, whole milliseconds
 	Actor       string          `json:"actor,omitempty"`       // member, API key or part of the system that did it
+	Address     string          `json:"address,omitempty"`     // network address that the actor's request came from, of events that know
 	Target      string          `json:"target,omitempty"`      // what it happened to
 	Before      json.RawMessage `json:"before,omitempty"`      // nil: there was nothing before
 	After       json.RawMessage `json:"after,omitempty"`       // nil: there is nothing after
@@ -165,7 +203,7 @@ func (e Event) encode() ([]byte, error) {
 	case e.At.IsZero():
 		return nil, fmt.Errorf("%w: %s has no time", ErrInvalid, e.Type)
 	}
-	for _, s := range [...]string{e.Actor, e.Target, e.Batch, e.Correlation, e.Source} {
+	for _, s := range [...]string{e.Actor, e.Address, e.Target, e.Batch, e.Correlation, e.Source} {
 		if !utf8.ValidString(s) {
 			return nil, fmt.Errorf("%w: %s has text that is not UTF-8", ErrInvalid, e.Type)
 		}
@@ -203,7 +241,7 @@ func (e Event) plain() (b []byte, ok bool) {
 		text string
 		raw  json.RawMessage
 	}{
-		{name: `,"actor":`, text: e.Actor}, {name: `,"target":`, text: e.Target},
+		{name: `,"actor":`, text: e.Actor}, {name: `,"address":`, text: e.Address}, {name: `,"target":`, text: e.Target},
 		{name: `,"before":`, raw: e.Before}, {name: `,"after":`, raw: e.After},
 		{name: `,"batch":`, text: e.Batch}, {name: `,"correlation":`, text: e.Correlation}, {name: `,"source":`, text: e.Source},
 	} {

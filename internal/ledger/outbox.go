@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pricemanager/internal/clock"
+	"pricemanager/internal/personal"
 	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
 )
@@ -17,7 +18,7 @@ const (
 	outboxPK = "outbox"
 
 	aOutEvent = "event" // JSON of the event
-	aOutReads = "reads" // how many reads, of an item that counts them
+	aOutReads = "reads" // how many, of an item that gathers
 	aOutTTL   = "ttl"
 
 	outboxDays = 7 * 24 * time.Hour // longer than any stream remembers
@@ -32,6 +33,9 @@ type Outbox struct {
 	DB    store.DB
 	Table store.Table
 	Clock clock.Clock
+	// Sealer seals the addresses that requests came from. Without one they are left
+	// out.
+	Sealer personal.Sealer
 }
 
 // Record has the event appended once per key, however often it is called with it.
@@ -45,25 +49,6 @@ func (o Outbox) Record(ctx context.Context, t tenant.ID, key string, e Event) er
 		return nil // recorded before
 	}
 	if err != nil {
-		return fmt.Errorf("ledger: outbox of %s: %w", t, err)
-	}
-	return nil
-}
-
-// Read notes that somebody was given data of Amazon's. Reads are gathered: one
-// event when an actor first reads by a route in an hour of the clock, and one with
-// their number when that hour is forgotten, up to two days later. So what is
-// recorded is who read what kind of data, when to the hour, and how often; not
-// which offers.
-func (o Outbox) Read(ctx context.Context, t tenant.ID, actor, route string) error {
-	hour := o.Clock.Now().UTC().Truncate(readsSpan)
-	e := Event{Type: DataRead, At: hour, Actor: actor, Target: route}
-	item, err := o.item("read#"+hour.Format("2006-01-02T15")+"#"+actor+"#"+route, e, 2*readsSpan)
-	if err != nil {
-		return err
-	}
-	// Not conditional: every read counts, the item says the same whoever makes it.
-	if _, err := o.DB.Update(ctx, t, o.Table, item.Key, store.Update{Set: item.Attrs, Add: map[string]int64{aOutReads: 1}}); err != nil {
 		return fmt.Errorf("ledger: outbox of %s: %w", t, err)
 	}
 	return nil
@@ -84,14 +69,13 @@ func OutboxEvents(r store.Record) []Event {
 	if r.Key.PK != outboxPK {
 		return nil
 	}
-	switch {
-	case r.Old == nil && r.New != nil:
+	for _, prefix := range []string{usePrefix, readPrefix, refusedPrefix} {
+		if strings.HasPrefix(r.Key.SK, prefix) {
+			return gathered(r)
+		}
+	}
+	if r.Old == nil && r.New != nil {
 		return []Event{outboxEvent(*r.New)}
-	case r.New == nil && r.Old != nil && strings.HasPrefix(r.Key.SK, "read#"):
-		e := outboxEvent(*r.Old)
-		e.Type = DataReadCount
-		e.After = json.RawMessage(fmt.Sprintf(`{"reads":%d}`, r.Old.Int(aOutReads)))
-		return []Event{e}
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/store"
@@ -53,45 +52,5 @@ func TestTheOutboxRecordsEachKeyOnce(t *testing.T) {
 	}
 	if err := o.Record(t.Context(), tenantA, "c", ledger.Event{Type: "odd", At: w.clock.Now()}); !errors.Is(err, ledger.ErrInvalid) {
 		t.Errorf("an unknown type: %v", err)
-	}
-}
-
-func TestReadsAreGatheredByActorRouteAndHour(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	o := ledger.Outbox{DB: w.db, Table: store.Offers, Clock: w.clock}
-	read := func(actor, route string, times int) {
-		for range times {
-			w.clock.Advance(time.Second)
-			if err := o.Read(t.Context(), tenantA, actor, route); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	read("key:1", "GET /offers", 40)
-	read("key:2", "GET /offers", 1)
-	read("key:1", "GET /offers/why", 2)
-	want := []string{"data.read key:1 GET /offers", "data.read key:2 GET /offers", "data.read key:1 GET /offers/why"}
-	if got := delivered(t, w); !slices.Equal(got, want) {
-		t.Fatalf("recorded %q, want %q", got, want)
-	}
-	w.clock.Advance(time.Hour)
-	read("key:1", "GET /offers", 3)
-	// The table forgets the first hour.
-	page, err := w.db.Query(t.Context(), tenantA, store.Offers, store.Query{PK: "outbox"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, it := range page.Items {
-		if strings.Contains(it.SK, "T12#") {
-			if err := w.db.Delete(t.Context(), tenantA, store.Offers, it.Key); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	want = append(want, "data.read key:1 GET /offers", `data.read-count key:1 GET /offers {"reads":40}`,
-		`data.read-count key:1 GET /offers/why {"reads":2}`, `data.read-count key:2 GET /offers {"reads":1}`)
-	if got := delivered(t, w); !slices.Equal(got, want) {
-		t.Errorf("recorded %q, want %q", got, want)
 	}
 }

@@ -53,7 +53,10 @@ func (p *Pump) Handle(ctx context.Context, records []store.Record) (failed []str
 		if g.stuck {
 			continue
 		}
-		work, err := p.work(r)
+		work, err := p.work(ctx, r)
+		if err != nil && p.Log.erased(ctx, r.Tenant, err) {
+			continue
+		}
 		if err != nil {
 			g.stuck = true
 			fail(i, err)
@@ -80,7 +83,7 @@ func (p *Pump) Handle(ctx context.Context, records []store.Record) (failed []str
 
 // work maps one record. Whatever is wrong with it is found here, so that the
 // record itself is blamed and not the batch.
-func (p *Pump) work(r store.Record) (_ pending, err error) {
+func (p *Pump) work(ctx context.Context, r store.Record) (_ pending, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("ledger: mapper panicked: %v", v)
@@ -90,10 +93,10 @@ func (p *Pump) work(r store.Record) (_ pending, err error) {
 	if mapper == nil {
 		return pending{}, fmt.Errorf("ledger: no mapper for table %q", r.Table)
 	}
-	// The source is the item, not its PK: a stream keeps the order of one item's
-	// changes, but DynamoDB may spread a busy PK over several shards, whose
-	// records then arrive in any order.
-	e := Entry{Source: string(r.Table) + "\x00" + r.Key.PK + "\x00" + r.Key.SK, Seq: r.Seq, At: r.At, Events: mapper(r)}
+	e := Entry{Source: sourceOf(r.Table, r.Key), Seq: r.Seq, At: r.At, Events: mapper(r)}
+	if err := p.locate(ctx, r, e.Events); err != nil {
+		return pending{}, err
+	}
 	for i := range e.Events {
 		if e.Events[i].At.IsZero() {
 			e.Events[i].At = r.At

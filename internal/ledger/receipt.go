@@ -184,10 +184,16 @@ func VerifyReceipt(b []byte, key string) (ReceiptReport, error) {
 	if r.Format != receiptFormat {
 		return bad("the format is %q, want %q", r.Format, receiptFormat)
 	}
-	if key != "" && key != r.Key {
-		return bad("the receipt names another key than the one you trust")
+	keys := r.Key
+	if key != "" {
+		if ok, err := trusts(key, r.Key); err != nil {
+			return ReceiptReport{}, err
+		} else if !ok {
+			return bad("the receipt names another key than the one you trust")
+		}
+		keys = key
 	}
-	c, err := OpenCheckpoint(r.Checkpoint, r.Key)
+	c, err := OpenCheckpoint(r.Checkpoint, keys)
 	if err != nil {
 		return bad("%v", err)
 	}

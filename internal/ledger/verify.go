@@ -13,7 +13,8 @@ import (
 
 // VerifyOpts is what the verifying side brings along.
 type VerifyOpts struct {
-	// Key is the verifier key that the reader trusts. Without it the key in the
+	// Key is the verifier key that the reader trusts, or several, as ParseKeys reads
+	// them: an older checkpoint may be signed by an older key. Without it the key in the
 	// export is used, which proves only that the export is whole in itself.
 	Key string
 	// Since is a signed checkpoint that the reader kept from earlier: the export
@@ -130,11 +131,17 @@ func (v *verifier) header(opts VerifyOpts) error {
 		return v.problem(-1, "the format is %q, want %q", h.Format, exportFormat)
 	}
 	v.report.Key, v.report.KeyGiven = h.Key, opts.Key != ""
-	if opts.Key != "" && opts.Key != h.Key {
-		v.report.Key = opts.Key
-		return v.problem(-1, "the export names another key than the one you trust")
+	keys := h.Key
+	if opts.Key != "" {
+		keys = opts.Key
+		if ok, err := trusts(keys, h.Key); err != nil {
+			return err
+		} else if !ok {
+			v.report.Key = opts.Key
+			return v.problem(-1, "the export names another key than the one you trust")
+		}
 	}
-	c, err := OpenCheckpoint(h.Checkpoint, v.report.Key)
+	c, err := OpenCheckpoint(h.Checkpoint, keys)
 	if err != nil {
 		return v.problem(-1, "%v", err)
 	}
@@ -145,7 +152,7 @@ func (v *verifier) header(opts VerifyOpts) error {
 	if opts.Since == "" {
 		return nil
 	}
-	since, err := OpenCheckpoint(opts.Since, v.report.Key)
+	since, err := OpenCheckpoint(opts.Since, keys)
 	if err != nil {
 		return &Problem{Index: -1, Reason: fmt.Sprintf("the older checkpoint: %v", err)}
 	}

@@ -41,15 +41,49 @@ func (f Field) where(key store.Key) envelope.Where {
 // Where the items with personal fields are.
 const (
 	MembersPK    = "members"
+	CompanyPK    = "tenant"
+	APIKeysPK    = "apikey"
 	SellersPK    = "connections"
 	RecipientsPK = "recipients"
+	SessionsPK   = "sessions"
+	TicketsPK    = "tickets"
 	ledgerPK     = "log"
+	outboxPK     = "outbox"
 )
 
 // The fields. Each is declared here, once.
 var (
 	MemberName  = member("name", "to tell members of a company apart in approvals and in the history of prices")
 	MemberEmail = member("email", "to sign in, and for notices about prices, security and data protection")
+
+	CompanyName = Field{
+		Name: "company.name", Subject: "the customer, who may be a natural person",
+		Use: "to tell companies apart", Basis: Contract, Keep: "until the company is erased",
+		Purpose: envelope.Members, Table: store.Identity, PK: CompanyPK, Attr: "name",
+	}
+	APIKeyName = Field{
+		Name: "apikey.name", Subject: "members, whom a key may be named after",
+		Use: "to tell API keys apart", Basis: Contract, Keep: "until the company is erased",
+		Purpose: envelope.Members, Table: store.Identity, PK: APIKeysPK, Attr: "name",
+	}
+
+	APIKeyFrom = Field{
+		Name: "apikey.from", Subject: "members and offices, whose network addresses a key may be used from",
+		Use: "to show where a key works", Basis: Contract, Keep: "until the company is erased",
+		Purpose: envelope.Members, Table: store.Identity, PK: APIKeysPK, Attr: "shown",
+	}
+	ContactSecurity = contact("security", "whom to tell about security")
+	ContactPrivacy  = contact("privacy", "whom to tell about data protection")
+
+	SessionOrigin = Field{
+		Name: "session.origin", Subject: "members",
+		Use: "to let a member tell their own sessions from somebody else's", Basis: Legitimate,
+		Keep:    "30 days after the session",
+		Purpose: envelope.Members, Table: store.Identity, PK: SessionsPK, Attr: "origin",
+	}
+	TicketEmail   = ticket("email", "to let in whom an invitation, a sign-up or a change of address is for")
+	TicketName    = ticket("name", "to greet whom a ticket is for, and to name the member they become")
+	TicketCompany = ticket("company", "to name the company that a sign-up founds")
 
 	SellerName = Field{
 		Name: "seller.name", Subject: "the seller at Amazon, who may be a natural person",
@@ -62,6 +96,14 @@ var (
 	RecipientCity   = recipient("city")
 	RecipientPhone  = recipient("phone")
 	RecipientEmail  = recipient("email")
+
+	// EventAddress is on its way into the ledger, where it is a part of LedgerEvents.
+	EventAddress = Field{
+		Name: "event.address", Subject: "whoever uses the interface of a company",
+		Use: "to prove from where something was asked for, and to notice misuse", Basis: Legitimate,
+		Keep:    "two hours, and until the table forgets it",
+		Purpose: envelope.Origins, Table: store.Offers, PK: outboxPK, Attr: "address",
+	}
 
 	// LedgerEvents holds the actor of every event and the address that a request
 	// came from, among values that are not personal: all of it is sealed.
@@ -77,7 +119,23 @@ func member(attr, use string) Field {
 	return Field{
 		Name: "member." + attr, Subject: "members", Use: use, Basis: Contract,
 		Keep:    "until the member leaves or the company is erased",
-		Purpose: envelope.Members, Table: store.Identity, PK: MembersPK, Attr: attr, Unused: true,
+		Purpose: envelope.Members, Table: store.Identity, PK: MembersPK, Attr: attr,
+	}
+}
+
+func contact(attr, use string) Field {
+	return Field{
+		Name: "company." + attr, Subject: "whoever the customer names", Use: use, Basis: Contract,
+		Keep:    "until it is changed or the company is erased",
+		Purpose: envelope.Members, Table: store.Identity, PK: CompanyPK, Attr: attr,
+	}
+}
+
+func ticket(attr, use string) Field {
+	return Field{
+		Name: "ticket." + attr, Subject: "whoever asks to join, or is asked to", Use: use, Basis: Contract,
+		Keep:    "9 days at most",
+		Purpose: envelope.Members, Table: store.Identity, PK: TicketsPK, Attr: attr,
 	}
 }
 
@@ -93,9 +151,10 @@ func recipient(attr string) Field {
 // Fields lists every field.
 func Fields() []Field {
 	return []Field{
-		MemberName, MemberEmail, SellerName,
+		MemberName, MemberEmail, CompanyName, ContactSecurity, ContactPrivacy, APIKeyName, APIKeyFrom,
+		SessionOrigin, TicketEmail, TicketName, TicketCompany, SellerName,
 		RecipientName, RecipientStreet, RecipientCity, RecipientPhone, RecipientEmail,
-		LedgerEvents,
+		EventAddress, LedgerEvents,
 	}
 }
 
@@ -107,6 +166,12 @@ func Places() []envelope.Place {
 		// The ledger's list of sources, and access tokens for the hour that they last.
 		{Purpose: envelope.Ledger, Table: store.Ledger, PK: ledgerPK, Field: "seen", Fixed: true},
 		{Purpose: envelope.Tokens, Table: store.Connections, PK: "token", Field: "sealed"},
+		// Where price files are, with what may be the key to them.
+		// What opens the archive of an export.
+		{Purpose: envelope.Exports, Table: store.Privacy, PK: "export", Field: "password"},
+		{Purpose: envelope.Sources, Table: store.Offers, PK: "pulls", Field: "address"},
+		// What goes on with a sign-in at the provider, for a quarter of an hour.
+		{Purpose: envelope.Members, Table: store.Identity, PK: TicketsPK, Field: "challenge"},
 	}
 	for _, f := range Fields() {
 		all = append(all, envelope.Place{Purpose: f.Purpose, Table: f.Table, PK: f.PK, Field: f.Attr, Fixed: f.Fixed})

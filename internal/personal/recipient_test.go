@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -102,7 +103,7 @@ func TestARecipientIsNowhereInClear(t *testing.T) {
 
 	// Export: a source that writes the record as it is fails the job.
 	exports := &privacy.Exports{
-		DB: db, Blobs: blobs, Queue: queue, Clock: clk, Rand: rand.Reader,
+		DB: db, Blobs: blobs, Objects: blobs, Sealer: s, Spool: func() (privacy.Temp, error) { return os.CreateTemp(t.TempDir(), "spool") }, Queue: queue, Clock: clk, Rand: rand.Reader,
 		Ledger: events.WithSigner(func(context.Context) (*ledger.Signer, error) {
 			return ledger.NewSigner(secret.New("0123456789abcdef0123456789abcdef"))
 		}),
@@ -114,7 +115,7 @@ func TestARecipientIsNowhereInClear(t *testing.T) {
 			return list.Add(recipient())
 		})},
 	}
-	e, err := exports.Request(ctx, tenantA, "key:1", "req-1")
+	e, err := exports.Request(ctx, tenantA, "key:1", "req-1", "")
 	if err != nil {
 		t.Fatal(err)
 	}

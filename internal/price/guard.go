@@ -19,6 +19,9 @@ const (
 	Refused   Verdict = "refused"   // is never sent
 )
 
+// Verdicts lists the verdicts.
+func Verdicts() []Verdict { return []Verdict{Unchanged, Allowed, Held, Refused} }
+
 // Code names the rule behind a finding. Its text is part of the API.
 type Code string
 

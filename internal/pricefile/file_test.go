@@ -1,6 +1,7 @@
 package pricefile
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -312,7 +313,7 @@ func TestTheMappingNamesEveryColumn(t *testing.T) {
 	want := Layout{Kind: FreeLayout, Separator: "semicolon", HeaderLine: 2, Encoding: "UTF-8",
 		Fingerprint: Fingerprint([]string{"sku", "titel", "PREIS", "Angebot-von"}), Columns: []Column{
 			{Number: 1, Header: "SKU", Means: MeansSKU, Samples: []string{"A", "B"}},
-			{Number: 2, Header: "Titel", Samples: []string{"x", "y"}},
+			{Number: 2, Header: "Titel", Samples: []string{"a"}},
 			{Number: 3, Header: "Preis", Means: MeansPrice, Reads: "decimal comma", Proof: &Proof{3, "19,99"}, Samples: []string{"19,99", "1.000,00"}},
 			{Number: 4, Header: "Angebot von", Means: MeansSaleStart, Reads: "day first", Proof: &Proof{4, "13/01/2030"}, Samples: []string{"13/01/2030"}},
 		}}
@@ -321,5 +322,38 @@ func TestTheMappingNamesEveryColumn(t *testing.T) {
 	}
 	if f.Column(price.FieldOur) != "Preis" || f.Column(price.FieldB2B) != "" {
 		t.Error("a field is not shown under its column's own name")
+	}
+}
+
+// A column that is not read may be about people: its values are in nothing that is
+// kept or said of the file.
+func TestOfAColumnThatIsNotReadOnlyTheShapeIsKept(t *testing.T) {
+	t.Parallel()
+	const file = "sku;price;buyer-email;Telefon;Name\nA;1,50;zsofia@canary.example;+49 151 00998877;Zsófia Ōta ２\nB;kaputt;otto@canary.example;;\n"
+	f, err := openString(file, germany)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []byte
+	for row, bad := range f.Rows() {
+		rows = fmt.Appendf(rows, "%+v %+v\n", row, bad)
+	}
+	defer func() { _ = f.Close() }()
+	kept, err := json.Marshal(f.Layout())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, personal := range []string{"zsofia", "otto", "canary", "00998877", "Zs", "Ōta", "２"} {
+		if strings.Contains(string(kept), personal) || strings.Contains(string(rows), personal) {
+			t.Errorf("%q is in %s\nor %s", personal, kept, rows)
+		}
+	}
+	var got []string
+	for _, c := range f.Layout().Columns {
+		got = append(got, c.Samples...)
+	}
+	want := []string{"A", "B", "1,50", "kaputt", "aaaaaa@aaaaaa.aaaaaaa", "aaaa@aaaaaa.aaaaaaa", "+99 999 99999999", "aaaaaa aaa 9"}
+	if !slices.Equal(got, want) {
+		t.Errorf("samples are %q, want %q", got, want)
 	}
 }

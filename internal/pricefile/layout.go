@@ -20,7 +20,8 @@ type Column struct {
 	Proof *Proof `json:"proof,omitempty"`
 	// Currency is the one that the column's name states, "" when it states none.
 	Currency price.Currency `json:"currency,omitempty"`
-	// Samples are the first different values.
+	// Samples are the first different values; of a column that is not read, their
+	// shapes: letters as a, digits as 9.
 	Samples []string `json:"samples,omitempty"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"pricemanager/internal/fault"
 )
@@ -67,7 +68,10 @@ const (
 	sampleWidth = 40 // bytes: enough to recognise a value by
 )
 
-// sample keeps a few values of every column for the seller to look at.
+// sample keeps a few values of every column for the seller to look at. A layout is
+// kept with its plan, and a column that is not read may hold anything, such as the
+// addresses of buyers: of those only the shape is kept, which is enough to see
+// whether a price or a number was missed.
 func (l *Layout) sample(rec *record) {
 	for i := range l.Columns {
 		c, cell := &l.Columns[i], rec.cell(i)
@@ -75,6 +79,9 @@ func (l *Layout) sample(rec *record) {
 			continue
 		}
 		text := string(cell)
+		if c.Means == "" {
+			text = shape(text)
+		}
 		if len(text) > sampleWidth {
 			text = strings.ToValidUTF8(text[:sampleWidth], "") + "…"
 		}
@@ -82,6 +89,19 @@ func (l *Layout) sample(rec *record) {
 			c.Samples = append(c.Samples, text)
 		}
 	}
+}
+
+// shape writes a text with every letter as a and every digit as 9.
+func shape(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsDigit(r):
+			return '9'
+		case unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsNumber(r):
+			return 'a'
+		}
+		return r
+	}, text)
 }
 
 // signatures are columns that only one of Amazon's files has, as plainHeader

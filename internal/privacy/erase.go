@@ -19,6 +19,9 @@ const defaultPiece = time.Minute
 // any other error it should come again. Calling it too early, too often, or when
 // all is done changes nothing.
 func (x *Erasures) Run(ctx context.Context, t tenant.ID, id string) error {
+	if x.DeleteUser == nil {
+		return errNoProvider
+	}
 	e, err := x.take(ctx, t, id)
 	if errors.Is(err, ErrBusy) {
 		// Whoever has it hands on by a message of its own; if it died, the timer rings.
@@ -122,13 +125,15 @@ func (x *Erasures) step(ctx context.Context, e Erasure, until time.Time) (Erasur
 	return e, fmt.Errorf("privacy: there is no step for state %q", e.State)
 }
 
-// start ends the cooling-off. The hold is checked by the very write that starts.
+// start ends the cooling-off and closes the doors (see Doors). The hold is checked by
+// the very write that starts.
 func (x *Erasures) start(ctx context.Context, e Erasure) (Erasure, error) {
 	err := x.DB.Transact(ctx,
 		store.Write{Tenant: e.Tenant, Table: store.Privacy, Key: erasureKey(e.ID), Update: &store.Update{
 			Set: map[string]any{attrState: string(Closing), attrStarted: store.Millis(x.Clock.Now())}, If: mineOf(e),
 		}},
 		store.Write{Tenant: e.Tenant, Table: store.Privacy, Key: holdKey, Check: true, If: []store.Cond{store.Absent()}},
+		shut(e.Tenant),
 	)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return e, fmt.Errorf("start: %w", err)
@@ -138,21 +143,25 @@ func (x *Erasures) start(ctx context.Context, e Erasure) (Erasure, error) {
 	return x.of(ctx, e.Tenant, e.ID)
 }
 
-// close stops sending and ends every way in: API keys, and consents that a seller
-// has begun, whose last step would keep one more refresh token. Each part may be
-// done again. What is on the way through is let out before the tokens are counted.
+// close stops sending and ends every way in: API keys and sessions, the users at the
+// sign-in provider, and consents that a seller has begun, whose last step would keep
+// one more refresh token. Each part may be done again. What is on the way through is let out before the tokens are counted.
+// What else the directory says of connections stays for Revoke, which goes by it.
 func (x *Erasures) close(ctx context.Context, e Erasure) (Erasure, error) {
 	if err := x.Freeze(ctx, e.Tenant); err != nil {
 		return e, err
 	}
 	for n := range x.Sweeper.Segments() {
-		if _, err := x.Sweeper.Sweep(ctx, e.Tenant, store.Identity, n, nil); err != nil {
+		if _, err := x.Sweeper.Sweep(ctx, e.Tenant, store.Identity, n, x.stays(store.Identity)); err != nil {
 			return e, err
 		}
-		own := func(owner tenant.ID, _ store.Key) bool { return owner != store.Directory }
-		if _, err := x.Sweeper.Sweep(ctx, e.Tenant, store.Connections, n, own); err != nil {
+		noEntry := func(owner tenant.ID, key store.Key) bool { return owner != store.Directory || !x.Entry(key) }
+		if _, err := x.Sweeper.Sweep(ctx, e.Tenant, store.Connections, n, noEntry); err != nil {
 			return e, err
 		}
+	}
+	if _, err := x.dismiss(ctx, e.Tenant); err != nil {
+		return e, err
 	}
 	return x.advance(ctx, e, Revoking, map[string]any{attrSettled: store.Millis(x.Clock.Now().Add(min(closeFor, x.Settle)))})
 }

@@ -103,9 +103,15 @@ type Erasures struct {
 	Freeze func(ctx context.Context, t tenant.ID) error
 	Thaw   func(ctx context.Context, t tenant.ID) error
 	Frozen func(table store.Table, key store.Key) bool
+	// Entry says which of the directory's items about connections lets somebody in.
+	Entry func(key store.Key) bool
 	// Revoke ends what Amazon grants us for the tenant, as far as we can, and
 	// destroys every secret of the tenant.
 	Revoke func(ctx context.Context, t tenant.ID) error
+	// DeleteUser deletes a member's user at the sign-in provider; one that is gone is no
+	// error. Replay does without: the users that a restore names are gone, since a
+	// tombstone is written last.
+	DeleteUser func(ctx context.Context, member string) error
 	// Piece is how long one Run works before it hands on. Zero: a minute.
 	Piece time.Duration
 }

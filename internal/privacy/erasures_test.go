@@ -37,8 +37,9 @@ type erasing struct {
 	sealer *envelope.Sealer
 	log    *ledger.Log
 	signer *ledger.Signer
-	tokens map[tenant.ID]int // refresh tokens that are left
-	frozen map[tenant.ID]int // how often sending was stopped
+	tokens map[tenant.ID]int    // refresh tokens that are left
+	frozen map[tenant.ID]int    // how often sending was stopped
+	users  map[string]tenant.ID // at the sign-in provider
 	read   map[store.Table]string
 	*privacy.Erasures
 }
@@ -49,7 +50,7 @@ func newErasing(tb testing.TB) *erasing {
 	tb.Helper()
 	clk := clock.NewManual(start)
 	w := &erasing{db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), clock: clk, kms: memkms.New(rand.Reader),
-		tokens: map[tenant.ID]int{tenantA: 3, tenantB: 3}, frozen: map[tenant.ID]int{}, read: map[store.Table]string{}}
+		tokens: map[tenant.ID]int{tenantA: 3, tenantB: 3}, frozen: map[tenant.ID]int{}, users: map[string]tenant.ID{}, read: map[store.Table]string{}}
 	w.sealer = envelope.New(w.kms, w.db, clk)
 	var err error
 	if w.signer, err = ledger.NewSigner(secret.New("0123456789abcdef0123456789abcdef")); err != nil {
@@ -74,9 +75,11 @@ func (w *erasing) over(db *memory.DB) *privacy.Erasures {
 			w.frozen[t]++
 			return db.Put(ctx, t, store.Offers, store.Item{Key: stopKey})
 		},
-		Thaw:   func(ctx context.Context, t tenant.ID) error { return db.Delete(ctx, t, store.Offers, stopKey) },
-		Frozen: func(table store.Table, key store.Key) bool { return table == store.Offers && key == stopKey },
-		Revoke: func(_ context.Context, t tenant.ID) error { w.tokens[t] = 0; return nil },
+		Thaw:       func(ctx context.Context, t tenant.ID) error { return db.Delete(ctx, t, store.Offers, stopKey) },
+		Frozen:     func(table store.Table, key store.Key) bool { return table == store.Offers && key == stopKey },
+		Entry:      func(key store.Key) bool { return strings.HasPrefix(key.PK, "state#") },
+		Revoke:     func(_ context.Context, t tenant.ID) error { w.tokens[t] = 0; return nil },
+		DeleteUser: func(_ context.Context, member string) error { delete(w.users, member); return nil },
 	}
 }
 
@@ -114,6 +117,12 @@ func (w *erasing) plant(tb testing.TB, t tenant.ID) {
 			tb.Fatal(err)
 		}
 		put(t, store.Identity, "member", string(p), map[string]any{"name": sealed})
+	}
+	for id, item := range map[string]store.Key{
+		"member": {PK: "members", SK: "m-" + plain(t, "member")}, "removed": {PK: "members", SK: "m-" + plain(t, "removed")}, "invited": {PK: "tickets", SK: plain(t, "ticket")},
+	} {
+		w.users["m-"+plain(t, id)] = t
+		put(t, store.Identity, item.PK, item.SK, map[string]any{"member": "m-" + plain(t, id)})
 	}
 	for _, bucket := range []store.Bucket{store.Files, store.Exports, store.Downloads, store.History} {
 		for i := range 3 {
@@ -202,9 +211,9 @@ func traces(tb testing.TB, db *memory.DB, blobs *memory.Blobs, queue *memory.Que
 	mark := []byte(fmt.Sprintf("-of-company-%d", len(t)))
 	db.Each(func(owner tenant.ID, table store.Table, it store.Item) bool {
 		text := fmt.Sprintf("%s %s %s %q", owner, it.PK, it.SK, it.Attrs)
-		// What may stay of the id: the erasure itself, the ledger's tree, and the mark
-		// that no new key is made.
-		stays := table == store.Privacy && it.PK == "erasure" || table == store.Ledger && owner == t || table == store.Keys && owner == t && it.Bool("erased")
+		// What may stay of the id: the erasure itself and the mark that it began, the
+		// ledger's tree, and the mark that no new key is made.
+		stays := table == store.Privacy && (it.PK == "erasure" || it.PK == "erasing") || table == store.Ledger && owner == t || table == store.Keys && owner == t && it.Bool("erased")
 		named := owner == t || owner == store.Directory && store.NamesTenant(it, t)
 		if bytes.Contains([]byte(text), mark) || named && !stays {
 			found = append(found, string(table)+": "+text)
@@ -345,6 +354,9 @@ func TestAnErasureSurvivesACrashAtEveryWrite(t *testing.T) {
 			w.pump(t)
 			if left := traces(t, w.db, w.blobs, w.queue, tenantA); len(left) > 0 {
 				t.Fatalf("crash at write %d (applied %v): left %v", at, applied, left)
+			}
+			if users := w.left(tenantA); len(users) > 0 {
+				t.Fatalf("crash at write %d (applied %v): users %v", at, applied, users)
 			}
 			if _, err := privacy.OpenReceipt(done.Receipt, w.signer.VerifierKey()); err != nil {
 				t.Fatalf("crash at write %d: %v", at, err)

@@ -2,9 +2,7 @@ package privacy
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base32"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +11,10 @@ import (
 	"time"
 
 	"pricemanager/internal/clock"
+	"pricemanager/internal/envelope"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/secret"
 	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
 )
@@ -27,12 +27,12 @@ const (
 	// deletes after one day, S3's shortest.
 	Keep = 24 * time.Hour
 	// lease is how long one worker has an export to itself: longer than the
-	// function that works may run (120 s), so that it never has company.
-	lease = 3 * time.Minute
+	// function that works may run (10 minutes), so that it never has company.
+	lease = 11 * time.Minute
 	// ringAgain is when somebody who asks for a running export has its message
-	// sent again. A retry of the queue comes after 12 minutes (its visibility
+	// sent again. A retry of the queue comes after an hour (its visibility
 	// timeout); later than that the message was lost.
-	ringAgain = 15 * time.Minute
+	ringAgain = 65 * time.Minute
 	// attempts is how often an export is tried before it has failed.
 	attempts = 4
 )
@@ -50,9 +50,10 @@ const (
 	Failed  State = "failed"
 )
 
-// Export is one request for everything of a tenant.
+// Export is one request for everything of a tenant, or of one of its members.
 type Export struct {
 	ID       string
+	Member   string // whose data it is, as the ledger names them; "" for everything of the tenant
 	State    State
 	By       string // who asked
 	At       time.Time
@@ -65,6 +66,7 @@ type Export struct {
 
 	request string // id of the HTTP request
 	object  string
+	sealed  []byte // the archive's password
 	rung    time.Time
 	attempt int64
 }
@@ -72,15 +74,27 @@ type Export struct {
 // Ledger is the part of *ledger.Log that goes into an export.
 type Ledger interface {
 	WriteExport(ctx context.Context, t tenant.ID, w io.Writer) (ledger.Exported, error)
+	WriteActor(ctx context.Context, t tenant.ID, actor string, w io.Writer) (events int64, err error)
 }
 
 var _ Ledger = (*ledger.Log)(nil)
 
+// Sealer seals the password of an archive; *envelope.Sealer is one.
+type Sealer interface {
+	Seal(ctx context.Context, t tenant.ID, p envelope.Purpose, at envelope.Where, plaintext []byte) ([]byte, error)
+	Open(ctx context.Context, t tenant.ID, p envelope.Purpose, at envelope.Where, sealed []byte) ([]byte, error)
+}
+
 // Exports takes requests for exports and works them off. All fields but Trace
-// are needed; Ledger and Sources only by Run.
+// are needed; Ledger, Objects, Spool and Sources only by Run.
 type Exports struct {
-	DB      store.DB
-	Blobs   store.Blobs
+	DB    store.DB
+	Blobs store.Blobs
+	// Objects keeps the archive, which may be larger than memory.
+	Objects store.Large
+	// Spool makes a temporary file, for what is larger than memory.
+	Spool   func() (Temp, error)
+	Sealer  Sealer
 	Queue   store.Queue
 	Ledger  Ledger
 	Sources []Source
@@ -106,6 +120,8 @@ const (
 	attrSHA256   = "sha256"
 	attrObject   = "object"
 	attrReason   = "reason"
+	attrMember   = "member"
+	attrPassword = "password" // sealed
 )
 
 func exportKey(id string) store.Key { return store.Key{PK: exportPK, SK: id} }
@@ -115,6 +131,7 @@ func exportOf(item store.Item) Export {
 		ID: item.SK, State: State(item.Str(attrState)), By: item.Str(attrBy), request: item.Str(attrRequest),
 		At: item.Time(attrAt), Finished: item.Time(attrFinished), Files: int(item.Int(attrFiles)),
 		Bytes: item.Int(attrBytes), SHA256: item.Str(attrSHA256), Reason: item.Str(attrReason),
+		Member: item.Str(attrMember), sealed: item.Bytes(attrPassword),
 		object: item.Str(attrObject), rung: item.Time(attrRung), attempt: item.Int(attrAttempt),
 	}
 	if e.State == Done {
@@ -138,9 +155,10 @@ const (
 	KindErasure = "erasure"
 )
 
-// Request begins an export of everything of the tenant. by is who asked and
-// request the id of the HTTP request, for the ledger.
-func (x *Exports) Request(ctx context.Context, t tenant.ID, by, request string) (Export, error) {
+// Request begins an export of everything of the tenant, or with a member, as the
+// ledger names them, of what is about that member. by is who asked and request the id
+// of the HTTP request, for the ledger.
+func (x *Exports) Request(ctx context.Context, t tenant.ID, by, request, member string) (Export, error) {
 	id, err := newID(x.Rand)
 	if err != nil {
 		return Export{}, err
@@ -149,6 +167,9 @@ func (x *Exports) Request(ctx context.Context, t tenant.ID, by, request string) 
 	item := store.Item{Key: exportKey(id), Attrs: map[string]any{
 		attrState: string(Running), attrBy: by, attrRequest: request, attrAt: now, attrRung: now,
 	}}
+	if member != "" {
+		item.Attrs[attrMember] = member
+	}
 	// The item comes first. After a crash here the export is running and nobody
 	// works on it; whoever asks for it later has its message sent again.
 	if err := x.DB.Put(ctx, t, store.Privacy, item, store.Absent()); err != nil {
@@ -209,17 +230,34 @@ func (x *Exports) ringAgain(ctx context.Context, t tenant.ID, e Export) {
 	}
 }
 
-// Link returns a URL to a done export's archive that works for LinkFor, or ""
-// when the archive is no longer kept.
-func (x *Exports) Link(ctx context.Context, t tenant.ID, e Export) (string, error) {
-	if e.State != Done || !x.Clock.Now().Before(e.Expires) {
-		return "", nil
+// Handed is what opens an archive: where it is and its password.
+type Handed struct {
+	URL      string // works for LinkFor
+	Password secret.Value
+}
+
+// Hand gives a done export to who asked for it, and to nobody else of the tenant: the
+// archive may hold more than their own rights let them see. It gives nothing, and no
+// error, to others and when the archive is no longer kept.
+func (x *Exports) Hand(ctx context.Context, t tenant.ID, e Export, actor string) (Handed, error) {
+	left := e.Expires.Sub(x.Clock.Now())
+	if e.State != Done || actor == "" || actor != e.By || left < time.Second {
+		return Handed{}, nil
 	}
-	url, err := x.Blobs.Link(ctx, t, store.Exports, e.object, LinkFor)
+	password, err := x.Sealer.Open(ctx, t, envelope.Exports, passwordPlace(e.ID), e.sealed)
 	if err != nil {
-		return "", fmt.Errorf("privacy: link to export %s: %w", e.ID, err)
+		return Handed{}, fmt.Errorf("privacy: password of export %s: %w", e.ID, err)
 	}
-	return url, nil
+	defer clear(password)
+	url, err := x.Blobs.Link(ctx, t, store.Exports, e.object, min(LinkFor, left))
+	if err != nil {
+		return Handed{}, fmt.Errorf("privacy: link to export %s: %w", e.ID, err)
+	}
+	return Handed{url, secret.New(string(password))}, nil
+}
+
+func passwordPlace(id string) envelope.Where {
+	return envelope.Where{Table: store.Privacy, Key: exportKey(id), Field: attrPassword}
 }
 
 // Run works on one export. nil means that nothing is left to do for this
@@ -233,25 +271,26 @@ func (x *Exports) Run(ctx context.Context, t tenant.ID, id string) error {
 	if e.attempt > attempts {
 		return x.fail(ctx, t, e)
 	}
-	body, files, err := x.build(ctx, t, e)
+	made, err := x.make(ctx, t, e)
 	if err != nil {
 		x.release(ctx, t, e)
 		return fmt.Errorf("privacy: export %s, attempt %d: %w", id, e.attempt, err)
 	}
+	defer func() { _ = made.zip.Close() }() // it is gone either way
 	// The archive before the state: after a crash here the next attempt builds
 	// another one, under another name, and this one expires with its bucket. The
 	// attempt in the name keeps a worker that lost its lease from replacing the
-	// archive that was handed out.
+	// archive that was handed out. Its password is kept with the state alone: an
+	// archive that was left behind opens for nobody.
 	object := fmt.Sprintf("%s/%d.zip", id, e.attempt)
-	if err := x.Blobs.Put(ctx, t, store.Exports, object, "application/zip", body); err != nil {
+	if err := x.Objects.PutFrom(ctx, t, store.Exports, object, "application/zip", io.NewSectionReader(made.zip, 0, made.size)); err != nil {
 		x.release(ctx, t, e)
 		return fmt.Errorf("privacy: keep archive of export %s: %w", id, err)
 	}
-	sum := sha256.Sum256(body)
 	_, err = x.DB.Update(ctx, t, store.Privacy, exportKey(id), store.Update{
 		Set: map[string]any{
 			attrState: string(Done), attrFinished: store.Millis(x.Clock.Now()), attrObject: object,
-			attrFiles: int64(files), attrBytes: int64(len(body)), attrSHA256: hex.EncodeToString(sum[:]),
+			attrFiles: int64(made.files), attrBytes: made.size, attrSHA256: made.sha256, attrPassword: made.sealed,
 		},
 		Remove: []string{attrLease},
 		If:     mine(e),

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 	"pricemanager/internal/fault"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/privacy"
+	"pricemanager/internal/privacy/locked"
 	"pricemanager/internal/secret"
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/memory"
@@ -49,6 +51,7 @@ type world struct {
 	queue  *memory.Queue
 	clock  *clock.Manual
 	log    *ledger.Log
+	sealer *envelope.Sealer
 	signer *ledger.Signer
 	*privacy.Exports
 }
@@ -61,10 +64,12 @@ func newWorld(tb testing.TB) *world {
 	if w.signer, err = ledger.NewSigner(secret.New("0123456789abcdef0123456789abcdef")); err != nil {
 		tb.Fatal(err)
 	}
-	w.log = ledger.New(w.db, envelope.New(memkms.New(rand.Reader), w.db, clk), clk, rand.Reader).
+	w.sealer = envelope.New(memkms.New(rand.Reader), w.db, clk)
+	w.log = ledger.New(w.db, w.sealer, clk, rand.Reader).
 		WithSigner(func(context.Context) (*ledger.Signer, error) { return w.signer, nil })
 	w.Exports = &privacy.Exports{
-		DB: w.db, Blobs: w.blobs, Queue: w.queue, Ledger: w.log, Clock: clk, Rand: rand.Reader,
+		DB: w.db, Blobs: w.blobs, Objects: w.blobs, Spool: temp, Queue: w.queue, Ledger: w.log, Clock: clk, Rand: rand.Reader,
+		Sealer:  w.sealer,
 		Sources: []privacy.Source{privacy.SourceFunc("offers", w.offers)},
 	}
 	return w
@@ -103,14 +108,23 @@ func (w *world) offer(tb testing.TB, t tenant.ID, sku, price string) {
 
 func (w *world) request(tb testing.TB, t tenant.ID) privacy.Export {
 	tb.Helper()
-	e, err := w.Request(ctx, t, "key:1", "req-1")
+	e, err := w.Request(ctx, t, "key:1", "req-1", "")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return e
 }
 
-// done requests and runs an export and returns it with its archive.
+// temp makes temporary files.
+func temp() (privacy.Temp, error) {
+	f, err := os.CreateTemp("", "privacy-test-")
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
+// done requests and runs an export and returns it with its archive, unlocked.
 func (w *world) done(tb testing.TB, t tenant.ID) (privacy.Export, []byte) {
 	tb.Helper()
 	e := w.request(tb, t)
@@ -126,11 +140,11 @@ func (w *world) finished(tb testing.TB, t tenant.ID, id string) (privacy.Export,
 	if err != nil || e.State != privacy.Done {
 		tb.Fatalf("export %+v, %v; want it done", e, err)
 	}
-	link, err := w.Link(ctx, t, e)
+	handed, err := w.Hand(ctx, t, e, e.By)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	_, body, err := w.blobs.Follow(link)
+	_, body, err := w.blobs.Follow(handed.URL)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -138,7 +152,42 @@ func (w *world) finished(tb testing.TB, t tenant.ID, id string) (privacy.Export,
 	if hex.EncodeToString(sum[:]) != e.SHA256 || int64(len(body)) != e.Bytes {
 		tb.Fatal("the archive is not the one that the export describes")
 	}
-	return e, body
+	_, err = privacy.Verify(bytes.NewReader(body), int64(len(body)), handed.Password, ledger.VerifyOpts{Key: w.signer.VerifierKey()})
+	if err != nil && (e.Member == "" || !errors.Is(err, privacy.ErrNoLedger)) {
+		tb.Fatalf("the archive does not verify with its password: %v", err)
+	}
+	return e, unlocked(tb, body, handed.Password)
+}
+
+// unlocked is the archive without its lock.
+func unlocked(tb testing.TB, archive []byte, password secret.Value) []byte {
+	tb.Helper()
+	in, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	for _, f := range in.File {
+		if !locked.Locked(f) {
+			tb.Errorf("%s is not locked", f.Name)
+		}
+		from, err := locked.Open(f, password)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		to, err := z.Create(f.Name)
+		if err == nil {
+			_, err = io.Copy(to, from)
+		}
+		if err != nil {
+			tb.Fatalf("%s: %v", f.Name, err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func files(tb testing.TB, archive []byte) map[string]string {
@@ -163,7 +212,7 @@ func files(tb testing.TB, archive []byte) map[string]string {
 }
 
 func (w *world) verify(archive []byte) (ledger.Report, error) {
-	return privacy.Verify(bytes.NewReader(archive), int64(len(archive)), ledger.VerifyOpts{Key: w.signer.VerifierKey()})
+	return privacy.Verify(bytes.NewReader(archive), int64(len(archive)), secret.Value{}, ledger.VerifyOpts{Key: w.signer.VerifierKey()})
 }
 
 func TestAnExportHasEverythingOfItsTenantAndNothingOfAnother(t *testing.T) {
@@ -176,7 +225,7 @@ func TestAnExportHasEverythingOfItsTenantAndNothingOfAnother(t *testing.T) {
 	w.request(t, tenantB)
 	e, body := w.done(t, tenantA)
 	got := files(t, body)
-	want := []string{"README.txt", "checkpoint.txt", "exports.csv", "exports.json", "ledger.jsonl", "manifest.json", "offers.csv", "offers.json"}
+	want := []string{"README.txt", "checkpoint.txt", "erasures.csv", "erasures.json", "exports.csv", "exports.json", "ledger.jsonl", "manifest.json", "offers.csv", "offers.json"}
 	if names := sorted(got); !slices.Equal(names, want) || e.Files != len(want) {
 		t.Errorf("files %v (%d), want %v", names, e.Files, want)
 	}
@@ -240,7 +289,7 @@ func TestTheManifestDescribesEveryFile(t *testing.T) {
 		}
 		rows[f.Name] = f.Rows
 	}
-	want := map[string]int{"README.txt": 0, "checkpoint.txt": 0, "exports.csv": 1, "exports.json": 1, "ledger.jsonl": 1, "offers.csv": 1, "offers.json": 1}
+	want := map[string]int{"README.txt": 0, "checkpoint.txt": 0, "erasures.csv": 0, "erasures.json": 0, "exports.csv": 1, "exports.json": 1, "ledger.jsonl": 1, "offers.csv": 1, "offers.json": 1}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -343,7 +392,7 @@ func TestEveryCrashPointIsRecovered(t *testing.T) {
 			if (first == nil) != (n == 2) {
 				t.Fatalf("write %d: %v", n, first)
 			}
-			w.clock.Advance(12 * time.Minute) // the queue's visibility timeout
+			w.clock.Advance(time.Hour) // the queue's visibility timeout
 			if err := w.Run(ctx, tenantA, e.ID); err != nil {
 				t.Fatalf("write %d, applied %v: redelivery: %v", n, applied, err)
 			}
@@ -361,7 +410,7 @@ func TestAWorkerThatLostItsLeaseDoesNotReplaceTheArchive(t *testing.T) {
 	e := w.request(t, tenantA)
 	slow := *w.Exports
 	slow.Sources = []privacy.Source{privacy.SourceFunc("slow", func(context.Context, tenant.ID, *privacy.Writer) error {
-		w.clock.Advance(3 * time.Minute)
+		w.clock.Advance(11 * time.Minute)
 		w.offer(t, tenantA, "S1", "1.00")
 		return w.Run(ctx, tenantA, e.ID) // the one that takes over
 	})}
@@ -426,7 +475,7 @@ func TestALostMessageIsSentAgainByWhoAsksLater(t *testing.T) {
 	if w.queue.Sent() != 1 {
 		t.Fatalf("%d messages", w.queue.Sent())
 	}
-	w.clock.Advance(15*time.Minute - time.Second)
+	w.clock.Advance(65*time.Minute - time.Second)
 	get := func() {
 		if _, err := w.Get(ctx, tenantA, e.ID); err != nil {
 			t.Fatal(err)
@@ -448,21 +497,140 @@ func TestALostMessageIsSentAgainByWhoAsksLater(t *testing.T) {
 	}
 }
 
-func TestTheLinkEndsWithTheArchive(t *testing.T) {
+func TestAnArchiveIsHandedToWhoAskedWhileItIsKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e, _ := w.done(t, tenantA)
-	link, err := w.Link(ctx, tenantA, e)
-	if err != nil || link == "" {
-		t.Fatal(err)
+	handed, err := w.Hand(ctx, tenantA, e, "key:1")
+	if err != nil || handed.URL == "" || handed.Password.Reveal() == "" {
+		t.Fatalf("%v, %v", handed, err)
+	}
+	for _, other := range []string{"", "key:2", "member:1", "operator"} {
+		if got, err := w.Hand(ctx, tenantA, e, other); err != nil || got.URL+got.Password.Reveal() != "" {
+			t.Errorf("%q was handed %v, %v", other, got, err)
+		}
+	}
+	if got, err := w.Hand(ctx, tenantB, e, "key:1"); err == nil {
+		t.Errorf("another tenant was handed %v", got)
 	}
 	w.clock.Advance(15*time.Minute + time.Second)
-	if _, _, err := w.blobs.Follow(link); err == nil {
+	if _, _, err := w.blobs.Follow(handed.URL); err == nil {
 		t.Error("the link works after 15 minutes")
 	}
-	w.clock.Advance(24 * time.Hour)
-	if link, err := w.Link(ctx, tenantA, e); err != nil || link != "" {
-		t.Errorf("after a day: %q, %v", link, err)
+	w.clock.Advance(23*time.Hour + 40*time.Minute)
+	handed, err = w.Hand(ctx, tenantA, e, "key:1")
+	if err != nil || handed.URL == "" {
+		t.Fatalf("a few minutes before its end: %v", err)
+	}
+	w.clock.Advance(5 * time.Minute)
+	if _, _, err := w.blobs.Follow(handed.URL); err == nil {
+		t.Error("the link outlives the archive")
+	}
+	if got, err := w.Hand(ctx, tenantA, e, "key:1"); err != nil || got.URL+got.Password.Reveal() != "" {
+		t.Errorf("after a day: %v, %v", got, err)
+	}
+}
+
+// TestAnArchiveAtRestSaysNothing: beyond what the bucket does, the archive is locked,
+// its password is sealed under a data key of the tenant, and goes with that key.
+func TestAnArchiveAtRestSaysNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.offer(t, tenantA, "VERY-SECRET-SKU", "1.00")
+	e, _ := w.done(t, tenantA)
+	handed, err := w.Hand(ctx, tenantA, e, "key:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	w.blobs.Each(func(_ tenant.ID, bucket store.Bucket, name string, body []byte) bool {
+		seen++
+		if strings.Contains(name+string(body), "VERY-SECRET-SKU") || bytes.Contains(body, []byte(handed.Password.Reveal())) {
+			t.Errorf("%s/%s shows what is in it, or its password", bucket, name)
+		}
+		z, err := zip.NewReader(bytes.NewReader(body), int64(len(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range z.File {
+			if in, err := f.Open(); err == nil {
+				t.Errorf("%s opens without a password", f.Name)
+				_ = in.Close()
+			}
+			if _, err := locked.Open(f, secret.New("")); !errors.Is(err, locked.ErrOpen) {
+				t.Errorf("%s opens without a password: %v", f.Name, err)
+			}
+		}
+		return true
+	})
+	w.db.Each(func(_ tenant.ID, table store.Table, item store.Item) bool {
+		if strings.Contains(fmt.Sprintf("%q", item.Attrs), handed.Password.Reveal()) {
+			t.Errorf("the password rests in clear in %s %s", table, item.PK)
+		}
+		return true
+	})
+	if seen != 1 {
+		t.Errorf("%d objects", seen)
+	}
+	if err := w.sealer.Shred(ctx, tenantA); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.Hand(ctx, tenantA, e, "key:1"); err == nil || got.URL+got.Password.Reveal() != "" {
+		t.Errorf("after the keys are destroyed: %v, %v", got, err)
+	}
+}
+
+func TestAnExportOfOneMemberIsAboutThemAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.offer(t, tenantA, "S1", "1.00") // by nobody
+	for i, actor := range []string{"member:a", "member:aa", "member:a"} {
+		for _, id := range []tenant.ID{tenantA, tenantB} {
+			err := w.log.AppendDirect(ctx, id, fmt.Sprint("by:", i), ledger.Event{Type: ledger.GuardsChanged, At: w.clock.Now(), Actor: actor, Target: fmt.Sprint(id, "#", i)})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.Sources = append(w.Sources, privacy.PersonalFunc("people", func(_ context.Context, _ tenant.ID, out *privacy.Writer) error {
+		list, err := out.List("people")
+		for _, who := range []string{"member:a", "member:aa"} {
+			if out.About(who) && err == nil {
+				err = list.Add(who)
+			}
+		}
+		return err
+	}))
+	if _, err := w.Request(ctx, tenantA, "member:aa", "req-0", ""); err != nil {
+		t.Fatal(err)
+	}
+	e, err := w.Request(ctx, tenantA, "member:owner", "req-1", "member:a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(ctx, tenantA, e.ID); err != nil {
+		t.Fatal(err)
+	}
+	e, body := w.finished(t, tenantA, e.ID)
+	got := files(t, body)
+	want := []string{"README.txt", "erasures.csv", "erasures.json", "events.jsonl", "exports.csv", "exports.json", "manifest.json", "people.json"}
+	if names := sorted(got); !slices.Equal(names, want) || e.Member != "member:a" {
+		t.Errorf("files %v of %q, want %v", names, e.Member, want)
+	}
+	if got["people.json"] != "[\n\"member:a\"\n]\n" || strings.Count(got["exports.csv"], "\n") != 2 {
+		t.Errorf("people %q, exports %q", got["people.json"], got["exports.csv"])
+	}
+	lines := strings.Split(strings.TrimSpace(got["events.jsonl"]), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], `"index":1,`) || !strings.Contains(lines[0], "#0") || !strings.Contains(lines[1], "#2") {
+		t.Errorf("events %q", lines)
+	}
+	for name, content := range got {
+		if strings.Contains(content, "member:aa") || strings.Contains(content, string(tenantB)) {
+			t.Errorf("%s shows somebody else", name)
+		}
+	}
+	if _, err := w.verify(body); !errors.Is(err, privacy.ErrNoLedger) {
+		t.Errorf("verify: %v", err)
 	}
 }
 

@@ -81,23 +81,21 @@ func (r Receipt) Sign(s *ledger.Signer) (string, error) {
 }
 
 // OpenReceipt checks the signature and form of a signed receipt under our public
-// key. Exactly one spelling is accepted.
-func OpenReceipt(signed, verifierKey string) (Receipt, error) {
-	v, err := note.NewVerifier(verifierKey)
+// keys, as ledger.ParseKeys reads them; the key that signed has to have been in use
+// when everything was erased. Exactly one spelling is accepted.
+func OpenReceipt(signed, keys string) (Receipt, error) {
+	ring, err := ledger.ParseKeys(keys)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("privacy: the verifier key is not one: %w", err)
+		return Receipt{}, err
 	}
-	n, err := note.Open([]byte(signed), note.VerifierList(v))
+	text, by, err := ledger.OpenNote(signed, ring)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("privacy: receipt signature: %w", err)
+		return Receipt{}, fmt.Errorf("privacy: receipt: %w", err)
 	}
 	bad := errors.New("privacy: the note is signed but is no erasure receipt")
-	lines := strings.Split(n.Text, "\n")
-	if len(n.Sigs) != 1 || len(n.UnverifiedSigs) != 0 || len(lines) != len(receiptFields)+2 {
+	lines := strings.Split(text, "\n")
+	if len(lines) != len(receiptFields)+2 {
 		return Receipt{}, bad
-	}
-	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64); err != nil {
-		return Receipt{}, fmt.Errorf("privacy: receipt signature: %w", err)
 	}
 	values := make([]string, len(receiptFields))
 	for i, field := range receiptFields {
@@ -116,10 +114,10 @@ func OpenReceipt(signed, verifierKey string) (Receipt, error) {
 	if r.Size, err = strconv.ParseInt(size, 10, 64); err != nil {
 		return Receipt{}, bad
 	}
-	if r.Root, err = tlog.ParseHash(root); err != nil || r.text() != n.Text || !r.Tenant.Valid() {
+	if r.Root, err = tlog.ParseHash(root); err != nil || r.text() != text || !r.Tenant.Valid() {
 		return Receipt{}, bad
 	}
-	return r, nil
+	return r, by.At(r.Erased)
 }
 
 // tombstone is what remains of a tenant outside of everything that a restore can

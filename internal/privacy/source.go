@@ -5,6 +5,8 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,10 @@ import (
 type Source interface {
 	// Name is for error texts.
 	Name() string
+	// Personal says that what it writes tells what members did or are, and that it
+	// asks Writer.About of each row. The others are left out of an export of one
+	// member.
+	Personal() bool
 	// Export writes everything that the room keeps of the tenant, and nothing of
 	// another. It writes no secret and no hash of one. An error fails the whole
 	// export.
@@ -23,15 +29,23 @@ type Source interface {
 
 // SourceFunc makes a Source of a function.
 func SourceFunc(name string, export func(ctx context.Context, t tenant.ID, w *Writer) error) Source {
-	return source{name, export}
+	return source{name, false, export}
+}
+
+// PersonalFunc makes a Source of a function that asks Writer.About of each row.
+func PersonalFunc(name string, export func(ctx context.Context, t tenant.ID, w *Writer) error) Source {
+	return source{name, true, export}
 }
 
 type source struct {
-	name   string
-	export func(context.Context, tenant.ID, *Writer) error
+	name     string
+	personal bool
+	export   func(context.Context, tenant.ID, *Writer) error
 }
 
 func (s source) Name() string { return s.name }
+
+func (s source) Personal() bool { return s.personal }
 
 func (s source) Export(ctx context.Context, t tenant.ID, w *Writer) error { return s.export(ctx, t, w) }
 
@@ -39,8 +53,28 @@ func (s source) Export(ctx context.Context, t tenant.ID, w *Writer) error { retu
 // is complete; nobody closes them.
 type Writer struct{ archive *archive }
 
+// About reports whether a row that tells of these actors belongs into the export:
+// always when it is of everything, and when one of them is the member when it is of
+// one member alone.
+func (w *Writer) About(actors ...string) bool {
+	return w.archive.member == "" || slices.Contains(actors, w.archive.member)
+}
+
+// Member is whose export it is, "" when it is of everything.
+func (w *Writer) Member() string { return w.archive.member }
+
 // File writes a whole file, which stands in the archive as it is.
 func (w *Writer) File(name string, content []byte) error { return w.archive.add(name, content) }
+
+// Create begins a file. It need not end before others begin; rows is what the
+// manifest says of it.
+func (w *Writer) Create(name string) (out io.Writer, rows func(int64), err error) {
+	f, err := w.archive.create(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, func(n int64) { f.rows = n }, nil
+}
 
 // List begins name.json, a JSON array.
 func (w *Writer) List(name string) (*List, error) {

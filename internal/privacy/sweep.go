@@ -17,7 +17,7 @@ import (
 // its tree, whose values were sealed with the keys that Shred destroys, and the
 // keys table is Shred's.
 func swept() []store.Table {
-	return []store.Table{store.Identity, store.Connections, store.Offers, store.Privacy}
+	return []store.Table{store.Identity, store.Limits, store.Connections, store.Offers, store.Privacy}
 }
 
 // emptied are the buckets that an erasure deletes from. The archive is under
@@ -26,14 +26,14 @@ func emptied() []store.Bucket {
 	return []store.Bucket{store.Files, store.Exports, store.Downloads, store.History}
 }
 
-// stays says what a sweep spares: the erasure itself, and the stop of sending as
-// long as something could be sent.
+// stays says what a sweep spares: the erasure itself with its mark, the stop of
+// sending as long as something could be sent, and what dismiss deletes.
 func (x *Erasures) stays(table store.Table) store.Keep {
 	return func(owner tenant.ID, key store.Key) bool {
 		if table == store.Privacy {
-			return key.PK == erasurePK || owner == store.Directory && key.PK == erasureOpenPK
+			return key.PK == erasurePK || key == closedKey || owner == store.Directory && key.PK == erasureOpenPK
 		}
-		return x.Frozen(table, key)
+		return x.Frozen(table, key) || x.namesUser(table, key)
 	}
 }
 
@@ -47,11 +47,16 @@ func (x *Erasures) unit(ctx context.Context, t tenant.ID, n int64) (deleted int6
 	segments := int64(x.Sweeper.Segments())
 	if tables := swept(); n < int64(len(tables))*segments {
 		table := tables[n/segments]
-		gone, err := x.Sweeper.Sweep(ctx, t, table, int(n%segments), x.stays(table))
-		if err != nil {
-			return int64(gone), fmt.Errorf("table %s: %w", table, err)
+		if table == store.Identity && n%segments == 0 {
+			if deleted, err = x.dismiss(ctx, t); err != nil {
+				return deleted, err
+			}
 		}
-		return int64(gone), nil
+		gone, err := x.Sweeper.Sweep(ctx, t, table, int(n%segments), x.stays(table))
+		if deleted += int64(gone); err != nil {
+			return deleted, fmt.Errorf("table %s: %w", table, err)
+		}
+		return deleted, nil
 	}
 	bucket := emptied()[n-int64(len(swept()))*segments]
 	names, err := x.Blobs.List(ctx, t, bucket, "")
@@ -141,8 +146,12 @@ func (x *Erasures) Replay(ctx context.Context) (done []Replayed, err error) {
 }
 
 // again erases without a state: everything is there to be deleted, and nobody
-// writes to what was restored yet.
+// writes to what was restored yet. The mark comes first, for the changes that this
+// makes are heard of later.
 func (x *Erasures) again(ctx context.Context, t tenant.ID) (deleted int64, err error) {
+	if err := x.DB.Transact(ctx, shut(t)); err != nil {
+		return 0, fmt.Errorf("close the doors: %w", err)
+	}
 	for n := range x.units() {
 		gone, err := x.unit(ctx, t, n)
 		deleted += gone

@@ -11,7 +11,22 @@ import (
 	"io"
 
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/privacy/locked"
+	"pricemanager/internal/secret"
 )
+
+// ErrNoLedger is returned for the export of one member, whose files are as its
+// manifest says and which has no ledger that could be verified.
+var ErrNoLedger = errors.New("privacy: an export of one member has no ledger; its files are as its manifest says, which nobody signed")
+
+// entry is a file of an archive with what opens it.
+type entry struct {
+	*zip.File
+	password secret.Value
+}
+
+// Open returns its content.
+func (e *entry) Open() (io.ReadCloser, error) { return locked.Open(e.File, e.password) }
 
 // maxManifest bounds what Verify reads into memory, in bytes.
 const maxManifest = 1 << 20
@@ -21,8 +36,9 @@ const maxManifest = 1 << 20
 // Only the ledger is signed: somebody who rewrites another file and the manifest
 // with it is found by the archive's digest in the ledger's export.completed
 // event. The error Is ledger.ErrBad: what cannot be read is as bad as what is
-// wrong.
-func Verify(r io.ReaderAt, size int64, opts ledger.VerifyOpts) (ledger.Report, error) {
+// wrong. A locked archive needs its password; of one member's export only the files
+// are checked, and the error is ErrNoLedger when they are right.
+func Verify(r io.ReaderAt, size int64, password secret.Value, opts ledger.VerifyOpts) (ledger.Report, error) {
 	var report ledger.Report
 	bad := func(format string, args ...any) (ledger.Report, error) {
 		return report, &ledger.Problem{Index: -1, Reason: fmt.Sprintf(format, args...)}
@@ -31,12 +47,12 @@ func Verify(r io.ReaderAt, size int64, opts ledger.VerifyOpts) (ledger.Report, e
 	if err != nil {
 		return bad("not an export archive: %v", err)
 	}
-	files := map[string]*zip.File{}
+	files := map[string]*entry{}
 	for _, f := range z.File {
 		if files[f.Name] != nil {
 			return bad("the archive has two files called %q", f.Name)
 		}
-		files[f.Name] = f
+		files[f.Name] = &entry{f, password}
 	}
 	m, err := readManifest(files[manifestName])
 	if err != nil {
@@ -44,6 +60,15 @@ func Verify(r io.ReaderAt, size int64, opts ledger.VerifyOpts) (ledger.Report, e
 	}
 	if len(files) != len(m.Files)+1 {
 		return bad("the archive has %d files, the manifest lists %d", len(files)-1, len(m.Files))
+	}
+	if m.Member != "" {
+		for _, e := range m.Files {
+			if err := checkFile(files[e.Name], e); err != nil {
+				return bad("%v", err)
+			}
+			files[e.Name] = nil // listed twice is as bad as missing
+		}
+		return report, ErrNoLedger
 	}
 	if files[ledgerName] == nil || files[checkpointName] == nil {
 		return bad("the archive lacks %s or %s", ledgerName, checkpointName)
@@ -81,7 +106,7 @@ func Verify(r io.ReaderAt, size int64, opts ledger.VerifyOpts) (ledger.Report, e
 	return report, nil
 }
 
-func readManifest(f *zip.File) (manifest, error) {
+func readManifest(f *entry) (manifest, error) {
 	if f == nil {
 		return manifest{}, fmt.Errorf("the archive has no %s", manifestName)
 	}
@@ -101,7 +126,7 @@ func readManifest(f *zip.File) (manifest, error) {
 	return m, nil
 }
 
-func checkFile(f *zip.File, e manifestEntry) error {
+func checkFile(f *entry, e manifestEntry) error {
 	if f == nil {
 		return fmt.Errorf("the manifest lists %q, which is missing", e.Name)
 	}
@@ -121,7 +146,7 @@ func checkFile(f *zip.File, e manifestEntry) error {
 	return nil
 }
 
-func readAll(f *zip.File) ([]byte, error) {
+func readAll(f *entry) ([]byte, error) {
 	in, err := f.Open()
 	if err != nil {
 		return nil, err

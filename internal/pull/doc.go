@@ -18,6 +18,7 @@
 // it. What we do wrong is an error, and the message comes again. A source that was
 // changed or deleted while it ran is left as it is then.
 //
-// It sends no credentials: there are none to keep. It does not read prices (plan
+// Addresses may be the key to what is there: they rest sealed under the tenant's key,
+// with the hosts alone in clear. It sends no other credentials and keeps none. It does not read prices (plan
 // does) and does not decide whom the system may call (fetch does).
 package pull

@@ -15,14 +15,14 @@ type fetched struct {
 }
 
 // told is the source of an item as the ledger keeps it and shows it to whoever it
-// is disclosed to: without what may be the key to the file. Nil when it cannot be
-// read.
+// is disclosed to: of its addresses the hosts, as the item has it in clear. Nil
+// when it cannot be read.
 func told(it *store.Item) json.RawMessage {
 	var s Source
 	if json.Unmarshal(it.Bytes(aSource), &s) != nil {
 		return nil
 	}
-	return s.WithoutKeys().encode()
+	return s.hostsOnly().encode()
 }
 
 // Events are the ledger events that a change of a source's item means: it was set,

@@ -262,7 +262,7 @@ func TestWhatIsOfPricesIsNotOfRates(t *testing.T) {
 	}
 	// A source from before there were kinds.
 	id := w.create(hourly()).ID
-	_, err := w.db.Update(t.Context(), owner, store.Offers, itemKey(id), store.Update{Set: map[string]any{aSource: []byte(`{"url":"` + address + `","schedule":{"everyMinutes":60},"policy":"skip-bad-rows"}`)}})
+	_, err := w.db.Update(t.Context(), owner, store.Offers, itemKey(id), store.Update{Set: map[string]any{aSource: []byte(`{"url":"https://files.example.com/[hidden]","schedule":{"everyMinutes":60},"policy":"skip-bad-rows"}`)}})
 	if err != nil || w.get(id).Kind != Prices {
 		t.Errorf("%+v, %v", w.get(id), err)
 	}

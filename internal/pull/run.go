@@ -49,12 +49,13 @@ var _ Fetcher = (*fetch.Client)(nil)
 
 // Runner fetches what is due.
 type Runner struct {
-	DB    store.DB
-	Files store.Large
-	Plans *plan.Store
-	Bell  plan.Bell
-	Rates *fx.Store
-	Fetch Fetcher
+	DB     store.DB
+	Sealer Sealer // of the addresses
+	Files  store.Large
+	Plans  *plan.Store
+	Bell   plan.Bell
+	Rates  *fx.Store
+	Fetch  Fetcher
 	// Input fills in what a plan is made with besides the file: the connections,
 	// the mappings and the guards as they are.
 	Input func(context.Context, *plan.Input) error
@@ -92,7 +93,7 @@ func (r *Runner) Run(ctx context.Context, t tenant.ID, id string, deadline time.
 	if err != nil {
 		return "", fmt.Errorf("pull: lease: %w", err)
 	}
-	p, err := open(it)
+	p, err := open(ctx, r.Sealer, t, it)
 	if err != nil {
 		return "", err
 	}

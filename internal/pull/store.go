@@ -30,6 +30,7 @@ const (
 // Attributes of a source's item.
 const (
 	aSource, aRevision, aActor, aAt = "source", "rev", "actor", "at" // as set, how often, by whom and when
+	aAddress                        = "address"                      // sealed: see addresses
 	aState, aDue, aForce            = "state", "due", "force"
 	aLease, aRun                    = "lease", "run" // end of the lease; how often it was taken
 	aETag, aModified, aSum, aSize   = "etag", "modified", "sha256", "size"
@@ -72,12 +73,15 @@ type Pull struct {
 	Problem   *plan.Problem
 }
 
-func open(it store.Item) (Pull, error) {
+func open(ctx context.Context, s Sealer, t tenant.ID, it store.Item) (Pull, error) {
 	p := Pull{ID: it.SK, Revision: it.Int(aRevision), ChangedBy: it.Str(aActor), ChangedAt: it.Time(aAt), State: State(it.Str(aState)),
 		Next: it.Time(aDue), Checked: it.Time(aChecked), Fetched: it.Time(aChanged), SHA256: it.Str(aSum), Size: it.Int(aSize),
 		LastPlan: it.Str(aPlan), Made: it.Int(aMade), Failures: it.Int(aFailures)}
 	if err := json.Unmarshal(it.Bytes(aSource), &p.Source); err != nil {
 		return Pull{}, fmt.Errorf("pull: source %s: %w", it.SK, err)
+	}
+	if err := unseal(ctx, s, t, p.ID, it.Bytes(aAddress), &p.Source); err != nil {
+		return Pull{}, err
 	}
 	if p.Kind == "" { // as sources were before they had a kind
 		p.Kind = Prices
@@ -92,8 +96,9 @@ func open(it store.Item) (Pull, error) {
 
 // Store keeps sources.
 type Store struct {
-	DB    store.DB
-	Clock clock.Clock
+	DB     store.DB
+	Sealer Sealer // of the addresses
+	Clock  clock.Clock
 	// Check reads an address as a customer gave it: fetch.Client.Check.
 	Check func(string) (string, error)
 }
@@ -119,7 +124,7 @@ func (s *Store) Get(ctx context.Context, t tenant.ID, id string) (Pull, error) {
 	if err != nil {
 		return Pull{}, fmt.Errorf("pull: read source: %w", err)
 	}
-	return open(it)
+	return open(ctx, s.Sealer, t, it)
 }
 
 // List returns all sources of the tenant, by id.
@@ -134,7 +139,7 @@ func (s *Store) List(ctx context.Context, t tenant.ID) ([]Pull, error) {
 			if State(it.Str(aState)) == deleted {
 				continue
 			}
-			p, err := open(it)
+			p, err := open(ctx, s.Sealer, t, it)
 			if err != nil {
 				return nil, err
 			}
@@ -163,15 +168,19 @@ func (s *Store) Create(ctx context.Context, t tenant.ID, actor string, src Sourc
 		return Pull{}, fmt.Errorf("pull: new source: %w", err)
 	}
 	id, now := "pull_"+letters(b[:]), s.Clock.Now()
+	inClear, sealed, err := s.kept(ctx, t, id, src)
+	if err != nil {
+		return Pull{}, err
+	}
 	it := store.Item{Key: itemKey(id), Attrs: map[string]any{
-		aSource: src.encode(), aRevision: int64(1), aActor: actor, aAt: store.Millis(now),
+		aSource: inClear, aAddress: sealed, aRevision: int64(1), aActor: actor, aAt: store.Millis(now),
 		aState: string(Active), aDue: store.Millis(src.Schedule.first(now)),
 	}}
 	err = s.DB.Transact(ctx, store.Write{Tenant: t, Table: store.Offers, Put: &it, If: []store.Cond{store.Absent()}}, reminder(t, id, it.Time(aDue)))
 	if err != nil {
 		return Pull{}, fmt.Errorf("pull: write source: %w", err)
 	}
-	return open(it)
+	return open(ctx, s.Sealer, t, it)
 }
 
 // letters writes 16 bytes as ids are written.
@@ -187,10 +196,17 @@ func (s *Store) Change(ctx context.Context, t tenant.ID, id, actor string, src S
 	if err != nil {
 		return Pull{}, err
 	}
+	if !idForm.MatchString(id) {
+		return Pull{}, notFound()
+	}
+	inClear, sealed, err := s.kept(ctx, t, id, src)
+	if err != nil {
+		return Pull{}, err
+	}
 	now := s.Clock.Now()
 	due := src.Schedule.first(now)
 	return s.update(ctx, t, id, store.Update{
-		Set: map[string]any{aSource: src.encode(), aRevision: revision + 1, aActor: actor, aAt: store.Millis(now),
+		Set: map[string]any{aSource: inClear, aAddress: sealed, aRevision: revision + 1, aActor: actor, aAt: store.Millis(now),
 			aState: string(Active), aDue: store.Millis(due), aFailures: int64(0)},
 		Remove: []string{aETag, aModified, aSum, aSize, aProblem, aForce},
 		If:     []store.Cond{store.Eq(aRevision, revision), store.Ne(aState, string(deleted))},
@@ -205,8 +221,9 @@ func (s *Store) Delete(ctx context.Context, t tenant.ID, id, actor string, revis
 	}
 	now := s.Clock.Now()
 	_, err := s.DB.Update(ctx, t, store.Offers, itemKey(id), store.Update{
-		Set: map[string]any{aRevision: revision + 1, aActor: actor, aAt: store.Millis(now), aState: string(deleted), aTTL: now.Add(deletedKept).Unix()},
-		If:  []store.Cond{store.Eq(aRevision, revision), store.Ne(aState, string(deleted))},
+		Set:    map[string]any{aRevision: revision + 1, aActor: actor, aAt: store.Millis(now), aState: string(deleted), aTTL: now.Add(deletedKept).Unix()},
+		Remove: []string{aAddress},
+		If:     []store.Cond{store.Eq(aRevision, revision), store.Ne(aState, string(deleted))},
 	})
 	if errors.Is(err, store.ErrConflict) {
 		return moved()

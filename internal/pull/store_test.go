@@ -27,7 +27,7 @@ func TestASourceIsSetChangedAndDeletedByWhoSawIt(t *testing.T) {
 	w := newWorld(t)
 	p := w.create(hourly())
 	other := hourly()
-	other.URL = "https://files.example.com/other.csv"
+	other.URL = "https://elsewhere.example.com/other.csv"
 	if _, err := w.store.Change(t.Context(), owner, p.ID, "key:bob", other, 2); faultType(err) != "pull-changed" {
 		t.Errorf("a change unseen: %v", err)
 	}
@@ -59,7 +59,7 @@ func TestASourceIsSetChangedAndDeletedByWhoSawIt(t *testing.T) {
 			t.Errorf("%+v", all[i])
 		}
 	}
-	if all[0].Before != nil || !strings.Contains(string(all[1].Before), "prices.csv") || !strings.Contains(string(all[1].After), "other.csv") || all[2].After != nil {
+	if all[0].Before != nil || !strings.Contains(string(all[1].Before), "https://files.example.com/[hidden]") || !strings.Contains(string(all[1].After), "https://elsewhere.example.com/[hidden]") || all[2].After != nil {
 		t.Errorf("%+v", all)
 	}
 }
@@ -285,7 +285,7 @@ func TestTheKeyInAnAddressIsInNoEvent(t *testing.T) {
 			t.Fatalf("%s: %d events, want one", name, len(events))
 		}
 		all := string(events[0].Before) + string(events[0].After)
-		if strings.Contains(all, key) || !strings.Contains(all, "https://h.example/p.csv?[hidden]") || !strings.Contains(all, "https://h.example/p.sha256?[hidden]") {
+		if strings.Contains(all, key) || strings.Contains(all, "p.csv") || strings.Count(all, "https://h.example/[hidden]") < 2 {
 			t.Errorf("%s: the ledger is told %s", name, all)
 		}
 	}

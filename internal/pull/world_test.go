@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"pricemanager/internal/clock"
+	"pricemanager/internal/envelope"
+	"pricemanager/internal/envelope/memkms"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/fetch"
 	"pricemanager/internal/fx"
@@ -79,10 +81,11 @@ func newWorld(t *testing.T) *world {
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
 	w := &world{t: t, clock: clk, db: memory.New(clk), blobs: memory.NewBlobs(clk), plans: memory.NewQueue(clk), pulls: memory.NewQueue(clk),
 		web: &web{files: map[string]string{address: "sku;price\nA;1,50\n"}}}
-	w.store = &Store{DB: w.db, Clock: clk, Check: (&fetch.Client{}).Check}
+	sealer := envelope.New(memkms.New(rand.Reader), w.db, clk)
+	w.store = &Store{DB: w.db, Sealer: sealer, Clock: clk, Check: (&fetch.Client{}).Check}
 	w.bell = Bell{DB: w.db, Queue: w.pulls, Now: clk.Now}
 	w.rates = &fx.Store{DB: w.db, Clock: clk}
-	w.run = &Runner{DB: w.db, Rates: w.rates, Files: w.blobs, Plans: &plan.Store{DB: w.db, Blobs: w.blobs, Clock: clk}, Bell: plan.Bell{Queue: w.plans}, Fetch: w.web, Clock: clk,
+	w.run = &Runner{DB: w.db, Sealer: sealer, Rates: w.rates, Files: w.blobs, Plans: &plan.Store{DB: w.db, Blobs: w.blobs, Clock: clk}, Bell: plan.Bell{Queue: w.plans}, Fetch: w.web, Clock: clk,
 		Input: func(_ context.Context, in *plan.Input) error {
 			in.Guards, in.Connections = price.DefaultGuards(), map[price.MarketplaceID]price.ConnectionID{}
 			return nil

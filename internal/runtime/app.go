@@ -65,6 +65,16 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
+// OpenWithAWS is Open for a function that calls AWS.
+func OpenWithAWS(ctx context.Context, cfg Config) (*App, aws.Config, error) {
+	app, err := Open(ctx, cfg)
+	if err != nil {
+		return nil, aws.Config{}, err
+	}
+	clients, err := app.AWS(ctx)
+	return app, clients, err
+}
+
 // AWS is the one AWS configuration that all of the function's clients share:
 // three attempts with the SDK's standard backoff, every call traced. Load has
 // refused endpoints without TLS.

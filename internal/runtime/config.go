@@ -57,13 +57,14 @@ type Tables struct {
 	Ledger      string `env:"TABLE_LEDGER"`
 	Privacy     string `env:"TABLE_PRIVACY"`
 	Keys        string `env:"TABLE_KEYS"`
+	Limits      string `env:"TABLE_LIMITS"`
 }
 
 // Names maps the tables that were given to their names.
 func (t Tables) Names() map[store.Table]string {
 	return given(map[store.Table]string{
 		store.Offers: t.Offers, store.Identity: t.Identity, store.Connections: t.Connections,
-		store.Ledger: t.Ledger, store.Privacy: t.Privacy, store.Keys: t.Keys,
+		store.Ledger: t.Ledger, store.Privacy: t.Privacy, store.Keys: t.Keys, store.Limits: t.Limits,
 	})
 }
 
@@ -132,6 +133,13 @@ func (a Amazon) Endpoints() map[price.Region]string {
 // Consent are the addresses of the pages where a seller authorises us, by region.
 func (a Amazon) Consent() map[price.Region]string {
 	return map[price.Region]string{price.NA: a.ConsentNA, price.EU: a.ConsentEU, price.FE: a.ConsentFE}
+}
+
+// Limits say how often the API may be asked; see package limit, whose Quotas they are.
+type Limits struct {
+	Allow  string `env:"LIMIT_ALLOW"`
+	Tenant int    `env:"LIMIT_TENANT"`
+	Caller int    `env:"LIMIT_CALLER"`
 }
 
 // Public is where our own API is reached, without a slash at the end.

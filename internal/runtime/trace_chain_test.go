@@ -104,7 +104,7 @@ func find(docs []segment, name string) *segment {
 type anyKey struct{}
 
 func (anyKey) Authenticate(context.Context, secret.Value) (identity.Principal, error) {
-	return identity.Principal{Tenant: "t_alpha00001", KeyID: "k1", Scopes: identity.Scopes()}, nil
+	return identity.Principal{Tenant: "t_alpha00001", KeyID: "k1", Role: identity.Machine, Scopes: identity.Scopes()}, nil
 }
 
 func testApp(out io.Writer) *App {

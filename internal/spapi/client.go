@@ -46,6 +46,8 @@ type Options struct {
 	HTTP *http.Client
 	// Wrap, when set, is put around the transport: the place for tracing.
 	Wrap func(http.RoundTripper) http.RoundTripper
+	// Negotiated, when set, is told of each TLS connection.
+	Negotiated Negotiated
 	// AllowInsecure permits plain http and other hosts. Local profile only.
 	AllowInsecure bool
 }
@@ -103,8 +105,8 @@ func New(o Options) (*Client, error) {
 		}
 		c.endpoints[region] = u
 	}
-	c.api = newHTTP(o.HTTP, o.Wrap, c.permitted)
-	c.documents = newHTTP(o.HTTP, o.Wrap, c.permittedDocument)
+	c.api = newHTTP(o.HTTP, o.Negotiated, o.Wrap, c.permitted)
+	c.documents = newHTTP(o.HTTP, o.Negotiated, o.Wrap, c.permittedDocument)
 	return c, nil
 }
 

@@ -259,7 +259,7 @@ func TestARequestOfWhichOnlyAPartLeftHasNotReachedAmazon(t *testing.T) {
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return &brokenPipe{closed: make(chan struct{})}, nil
 		},
-	}}, nil, c.permitted)
+	}}, nil, nil, c.permitted)
 	p := patchOf("S")
 	p.ProductType = strings.Repeat("T", 1<<20) // larger than any buffer on the way
 	_, err := c.Patch(t.Context(), account, p)

@@ -22,6 +22,7 @@ type LWAOptions struct {
 	UserAgent     string
 	HTTP          *http.Client                              // nil is the hardened default
 	Wrap          func(http.RoundTripper) http.RoundTripper // around the transport
+	Negotiated    Negotiated                                // told of each TLS connection, when set
 	AllowInsecure bool                                      // plain http and other hosts; local profile only
 }
 
@@ -56,7 +57,7 @@ func NewLWA(o LWAOptions) (*LWA, error) {
 		u.Path = tokenPath
 	}
 	l := &LWA{endpoint: u.String(), clock: o.Clock, agent: o.UserAgent}
-	l.http = newHTTP(o.HTTP, o.Wrap, func(r *http.Request) error {
+	l.http = newHTTP(o.HTTP, o.Negotiated, o.Wrap, func(r *http.Request) error {
 		if r.Method != http.MethodPost || r.URL.String() != l.endpoint {
 			return errForbidden
 		}

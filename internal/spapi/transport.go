@@ -12,13 +12,16 @@ import (
 // one, wrapped, behind a guard that sees every request last and refuses those
 // that permit does not allow. Redirects are answers, not instructions: neither
 // Amazon's API nor its storage redirects, so one is never followed.
-func newHTTP(base *http.Client, wrap func(http.RoundTripper) http.RoundTripper, permit func(*http.Request) error) *http.Client {
+func newHTTP(base *http.Client, told Negotiated, wrap func(http.RoundTripper) http.RoundTripper, permit func(*http.Request) error) *http.Client {
 	var c http.Client
 	if base != nil {
 		c = *base
 	}
 	if c.Transport == nil {
 		c.Transport = hardened()
+	}
+	if t, ok := c.Transport.(*http.Transport); ok && told != nil {
+		c.Transport = telling(t, told)
 	}
 	if wrap != nil {
 		c.Transport = wrap(c.Transport)
@@ -50,6 +53,23 @@ func hardened() *http.Transport {
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
+}
+
+// Negotiated is told of each new TLS connection: the peer's name and the version, as
+// package crypto/tls numbers them. We offer 1.3; what it becomes is the peer's choice.
+type Negotiated func(host string, version uint16)
+
+// telling is t with told called for its TLS connections.
+func telling(t *http.Transport, told Negotiated) *http.Transport {
+	t = t.Clone()
+	if t.TLSClientConfig == nil {
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	t.TLSClientConfig.VerifyConnection = func(s tls.ConnectionState) error {
+		told(s.ServerName, s.Version)
+		return nil
+	}
+	return t
 }
 
 // errForbidden is returned for a request that is no listed operation.

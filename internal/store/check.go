@@ -135,7 +135,7 @@ func checkPlace(t tenant.ID, table Table) error {
 		return fmt.Errorf("%w: %w", ErrInvalid, tenant.ErrInvalid)
 	}
 	switch table {
-	case Offers, Identity, Connections, Ledger, Privacy, Keys:
+	case Offers, Identity, Connections, Ledger, Privacy, Keys, Limits:
 		return nil
 	}
 	return invalid("unknown table %q", string(table))

@@ -69,15 +69,18 @@ type Table string
 // The tables.
 const (
 	Offers      Table = "offers"      // offers, plans, batches, lanes
-	Identity    Table = "identity"    // members, API keys, sessions, rate counters
+	Identity    Table = "identity"    // members, API keys, sessions
 	Connections Table = "connections" // authorisations at Amazon; no secrets
 	Ledger      Table = "ledger"      // append-only Merkle log
 	Privacy     Table = "privacy"     // exports, erasures, tombstones
 	Keys        Table = "keys"        // wrapped data keys; never backed up for long
+	Limits      Table = "limits"      // counters of requests, for minutes; never backed up
 )
 
 // Tables lists all tables.
-func Tables() []Table { return []Table{Offers, Identity, Connections, Ledger, Privacy, Keys} }
+func Tables() []Table {
+	return []Table{Offers, Identity, Connections, Ledger, Privacy, Keys, Limits}
+}
 
 // Streamed lists the tables whose changes become ledger events.
 func Streamed() []Table { return []Table{Offers, Identity, Connections, Privacy} }

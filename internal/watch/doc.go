@@ -1,7 +1,8 @@
 // Package watch looks through the tenants' ledgers for what a thief would do: take
 // much data away, use tokens far more than usual, lower many prices by much, make
-// many API keys. It owns the rules, what they have learnt of each tenant, and the
-// findings that members see and answer.
+// many API keys, try keys that are not good, come from where nobody came from. It
+// owns the rules, what they have learnt of each tenant, and the findings that members
+// see and answer.
 //
 // A rule compares a sum with the tenant's own past (median and median deviation,
 // whole numbers throughout) and with a floor below which nothing is suspicious. What
@@ -16,6 +17,6 @@
 // so that raising and answering one is in the ledger too.
 //
 // What it does not do: it never stops anything by itself, it knows no e-mail, and it
-// sees nothing that is not in the ledger. Refused API keys and source addresses are
-// not: the former are a metric of package web, the latter are recorded nowhere.
+// sees nothing that is not in the ledger. Keys that nobody has are not: they are a
+// metric of package web. Of addresses it keeps keyed hashes, which it cannot reverse.
 package watch

@@ -39,11 +39,20 @@ type Ledger interface {
 
 var _ Ledger = (*ledger.Log)(nil)
 
+// Doors says whose erasure has begun: privacy.Doors. Of such a tenant nothing is
+// watched any more, for what is written would outlive the deletion that it follows.
+type Doors interface {
+	Closed(ctx context.Context, t tenant.ID) (bool, error)
+	// Open is the condition that it has not begun, for a transaction.
+	Open(t tenant.ID) store.Write
+}
+
 // Watcher has the rules follow the tenants' ledgers.
 type Watcher struct {
 	DB     store.DB
 	Ledger Ledger
 	Clock  clock.Clock
+	Doors  Doors
 }
 
 // ErrBehind: there was more to read than one call takes. Nothing is lost; the next call
@@ -57,7 +66,7 @@ func (w *Watcher) Follow(ctx context.Context, t tenant.ID) error {
 	for range atMost {
 		more, err := w.step(ctx, t)
 		if errors.Is(err, store.ErrConflict) {
-			continue // somebody else took these leaves: go on behind them
+			continue // somebody else took these leaves, or an erasure began: look again
 		}
 		if err != nil || !more {
 			return err
@@ -71,6 +80,10 @@ func (w *Watcher) Follow(ctx context.Context, t tenant.ID) error {
 // Crash points: before the write nothing was counted; after it all was, findings
 // included, for they are one transaction.
 func (w *Watcher) step(ctx context.Context, t tenant.ID) (more bool, err error) {
+	closed, err := w.Doors.Closed(ctx, t)
+	if err != nil || closed {
+		return false, err
+	}
 	next, s, cond, err := w.load(ctx, t)
 	if err != nil {
 		return false, err
@@ -83,7 +96,7 @@ func (w *Watcher) step(ctx context.Context, t tenant.ID) (more bool, err error) 
 		return false, nil
 	}
 	now := w.Clock.Now()
-	var writes []store.Write
+	writes := []store.Write{w.Doors.Open(t)}
 	for _, l := range leaves {
 		next = l.Index + 1
 		var e ledger.Event
@@ -100,7 +113,7 @@ func (w *Watcher) step(ctx context.Context, t tenant.ID) (more bool, err error) 
 			return false, err
 		}
 		writes = append(writes, store.Write{Tenant: t, Table: store.Offers, Put: &it, If: []store.Cond{store.Absent()}})
-		if len(writes) == maxFindings {
+		if len(writes) > maxFindings {
 			break
 		}
 	}

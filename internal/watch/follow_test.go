@@ -17,6 +17,7 @@ import (
 	"pricemanager/internal/envelope/memkms"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/privacy"
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/memory"
 	"pricemanager/internal/tenant"
@@ -41,7 +42,7 @@ func setup(t *testing.T) *world {
 	clk := clock.NewManual(start)
 	db := memory.New(clk)
 	log := ledger.New(db, envelope.New(memkms.New(rand.Reader), db, clk), clk, rand.Reader)
-	return &world{db: db, clock: clk, log: log, Watcher: &Watcher{DB: db, Ledger: log, Clock: clk}, found: &Findings{DB: db, Clock: clk}}
+	return &world{db: db, clock: clk, log: log, Watcher: &Watcher{DB: db, Ledger: log, Clock: clk, Doors: privacy.Doors{DB: db}}, found: &Findings{DB: db, Clock: clk}}
 }
 
 func (w *world) append(t *testing.T, owner tenant.ID, events ...ledger.Event) {
@@ -283,4 +284,52 @@ func TestEveryKindHasAMetric(t *testing.T) {
 		}
 		seen[k.Metric()] = true
 	}
+}
+
+// The deletions of an erasure are in the ledger too: nothing that is derived from them
+// may come after the sweep that deletes it.
+func TestNothingIsWrittenOfATenantWhoseErasureHasBegun(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"before it looks", "while it looks"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			for _, owner := range []tenant.ID{alpha, beta} {
+				w.append(t, owner, exported("key:a", start, 900_000))
+			}
+			begin := func() {
+				mark := w.Doors.Open(alpha)
+				if err := w.db.Put(t.Context(), alpha, mark.Table, store.Item{Key: mark.Key}); err != nil {
+					t.Error(err)
+				}
+			}
+			if at == "before it looks" {
+				begin()
+			} else {
+				w.Ledger = slow{w.log, begin}
+			}
+			for _, owner := range []tenant.ID{alpha, beta} {
+				if err := w.Follow(t.Context(), owner); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := w.db.Get(t.Context(), alpha, store.Offers, stateKey); !errors.Is(err, store.ErrNotFound) || len(w.list(t, alpha)) != 0 {
+				t.Errorf("written all the same: %v, %+v", err, w.list(t, alpha))
+			}
+			if len(w.list(t, beta)) != 1 {
+				t.Error("the other tenant is not watched any more")
+			}
+		})
+	}
+}
+
+// slow is a ledger that takes so long that something happens meanwhile.
+type slow struct {
+	Ledger
+	meanwhile func()
+}
+
+func (s slow) Events(ctx context.Context, t tenant.ID, from int64, limit int) ([]ledger.Leaf, error) {
+	s.meanwhile()
+	return s.Ledger.Events(ctx, t, from, limit)
 }

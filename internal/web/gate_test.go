@@ -76,3 +76,28 @@ func TestTheGateIsAskedForTheAddressThatAPIGatewaySaw(t *testing.T) {
 		t.Error("an address is in a metric")
 	}
 }
+
+// A log line names where a request came from without saying it.
+func TestALogLineNamesTheAddressByItsHashAlone(t *testing.T) {
+	t.Parallel()
+	ok := func(context.Context, *web.Request) (*web.Response, error) { return web.Text(http.StatusOK, "ok") }
+	var told bytes.Buffer
+	rt, err := web.New(slog.New(slog.NewJSONHandler(&told, nil)), clock.NewManual(time.Unix(1, 0)), "",
+		web.Route{Method: "GET", Pattern: "/plans/{id}", Scope: identity.PlansRead, Handler: ok})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt.WithSources(func(_ context.Context, address string) string {
+		return map[string]string{"192.0.2.1": "0123abcd"}[address]
+	})
+	for _, address := range []string{"192.0.2.1", "192.0.2.2"} { // the other has none, as when the key cannot be read
+		ev := events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/plans/1", Headers: map[string]string{"Authorization": "Bearer wrong"}}
+		ev.RequestContext.Identity.SourceIP = address
+		if res, err := rt.Lambda(doorman{})(t.Context(), ev); err != nil || res.StatusCode != http.StatusUnauthorized {
+			t.Error(res.StatusCode, err)
+		}
+	}
+	if log := told.String(); strings.Count(log, `"source":"0123abcd"`) != 1 || strings.Count(log, `"source":`) != 1 || strings.Contains(log, "192.0.2") {
+		t.Errorf("the log says %s", log)
+	}
+}

@@ -9,9 +9,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// security are the headers of every answer, errors included. HSTS is two years
-// with preload, as hstspreload.org asks. Nothing is cached: answers hold one
-// tenant's data.
+// security are the headers of every answer, errors included; pages and what they load
+// have another value of one, see Page and Asset. HSTS is two years with preload, as
+// hstspreload.org asks. Nothing is cached: answers hold one tenant's data.
 var security = map[string]string{
 	"Content-Security-Policy":      "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 	"Strict-Transport-Security":    "max-age=63072000; includeSubDomains; preload",
@@ -32,6 +32,9 @@ func encode(r *Response) events.APIGatewayProxyResponse {
 		h = http.Header{}
 	}
 	for k, v := range security {
+		h.Set(k, v)
+	}
+	for k, v := range r.other {
 		h.Set(k, v)
 	}
 	out := events.APIGatewayProxyResponse{StatusCode: r.Status, MultiValueHeaders: h, Body: string(r.Body)}

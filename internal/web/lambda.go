@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -19,11 +19,8 @@ import (
 
 	"pricemanager/internal/clock"
 	"pricemanager/internal/fault"
-	"pricemanager/internal/identity"
 	"pricemanager/internal/runtime/logs"
 	"pricemanager/internal/runtime/metrics"
-	"pricemanager/internal/secret"
-	"pricemanager/internal/tenant"
 )
 
 // Router answers API Gateway events by a fixed table of routes.
@@ -34,16 +31,13 @@ type Router struct {
 	problems string
 	gate     Gate            // nil admits everybody
 	metrics  *metrics.Writer // nil discards
-	reads    Reads           // nil records none
+	uses     Uses            // nil records none
+	sessions Sessions        // nil knows none
+	limits   Limits          // nil sets none
+	// sources names addresses in the log; nil leaves them out
+	sources func(ctx context.Context, address string) string
+	names   func(ctx context.Context, address string) []string // of addresses that uses are recorded with
 }
-
-// Reads records that a caller is given data of Amazon's; ledger.Outbox is one.
-type Reads interface {
-	Read(ctx context.Context, t tenant.ID, actor, route string) error
-}
-
-// amazonData are the scopes under which answers hold what Amazon told us.
-var amazonData = []identity.Scope{identity.OffersRead, identity.PlansRead, identity.BatchesRead}
 
 // New checks the routes and returns their router. Problem types are URIs below
 // problems, e.g. "https://example.com/problems/"; "" makes them relative to
@@ -61,17 +55,32 @@ func New(log *slog.Logger, c clock.Clock, problems string, routes ...Route) (*Ro
 // WithGate has g turn addresses away. Call it before first use.
 func (rt *Router) WithGate(g Gate) *Router { rt.gate = g; return rt }
 
-// WithMetrics has refused API keys and turned away addresses counted, in metrics
-// named KeysRefused and AddressesBlocked. Call it before first use.
-func (rt *Router) WithMetrics(m *metrics.Writer) *Router { rt.metrics = m; return rt }
+// WithSources has the log line of a request name the address that it came from, as
+// name does: never the address itself. Call it before first use.
+func (rt *Router) WithSources(name func(ctx context.Context, address string) string) *Router {
+	rt.sources = name
+	return rt
+}
 
-// WithReads has every GET of Amazon's data recorded. An answer that cannot be
-// recorded is not given. Call it before first use.
-func (rt *Router) WithReads(r Reads) *Router { rt.reads = r; return rt }
+// WithMetrics has refused API keys, turned away addresses, and requests that are over
+// a limit or could not be counted, counted in metrics named KeysRefused,
+// AddressesBlocked, RequestsRefused and RequestsUncounted. Call it before first use.
+func (rt *Router) WithMetrics(m *metrics.Writer) *Router { rt.metrics = m; return rt }
 
 // Routes lists what the router answers, so that descriptions of it can be
 // compared with it.
 func (rt *Router) Routes() []Route { return slices.Clone(rt.routes) }
+
+// Answering returns a router that lets in whom this one does and answers every route
+// with h: so that who may ask for what can be tested without what lies behind it.
+func (rt *Router) Answering(h Handler) *Router {
+	with := *rt
+	with.routes = slices.Clone(rt.routes)
+	for i := range with.routes {
+		with.routes[i].Handler = h
+	}
+	return &with
+}
 
 // Lambda is the router as a handler of API Gateway REST proxy events. It
 // returns no error: every failure is an answer.
@@ -89,7 +98,14 @@ func (rt *Router) serve(ctx context.Context, auth Authenticator, ev events.APIGa
 	route, resp, err := rt.answer(ctx, auth, ev, r)
 	if err != nil {
 		resp = rt.problem(err, r.ID)
+		rt.aside(ctx, func() { rt.refused(ctx, route, r, err) })
 	}
+	if !r.renewed.Empty() && !resp.setsSession() {
+		// Also on a problem: an answer that brings the cookie's next secret and is
+		// not read costs nobody their session, see identity.Sessions.
+		resp.With("Set-Cookie", sessionCookie(r.renewed))
+	}
+	r.rateHeaders(resp)
 	rt.access(ctx, ev, r, route, resp, err, rt.clock.Now().Sub(start))
 	return resp
 }
@@ -102,6 +118,17 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
+// aside does what goes with an answer: a panic there costs neither the answer nor its
+// line in the log.
+func (rt *Router) aside(ctx context.Context, do func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			rt.log.ErrorContext(ctx, "a panic beside an answer", "cause", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	do()
+}
+
 // answer is one request from the event to the handler's answer. A panic on the
 // way is an error like any other.
 func (rt *Router) answer(ctx context.Context, auth Authenticator, ev events.APIGatewayProxyRequest, r *Request) (route *Route, resp *Response, err error) {
@@ -113,15 +140,28 @@ func (rt *Router) answer(ctx context.Context, auth Authenticator, ev events.APIG
 	r.Method, r.Path, r.SourceIP = ev.HTTPMethod, ev.Path, ev.RequestContext.Identity.SourceIP
 	r.Header = header(ev)
 	route, r.Params, err = find(rt.routes, r.Method, r.Path)
+	// Where there is nothing the address counts too: looking for something costs us as much.
+	if refused := rt.admit(ctx, route, r.SourceIP); refused != nil {
+		return route, nil, refused
+	}
+	if refused := rt.limit(ctx, route, r); refused != nil {
+		return route, nil, refused
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if err = rt.admit(ctx, route, r.SourceIP); err != nil {
+	if err = checkHeader(r.Header); err != nil {
 		return route, nil, err
+	}
+	if route.Scope == Public {
+		// Also where nobody is known: no foreign page signs a browser in as somebody else.
+		if err = sameSite(r); err != nil {
+			return route, nil, err
+		}
 	}
 	// The caller comes before the body: an unknown caller's bytes are not read.
 	if route.Scope != Public {
-		if r.Principal, err = authorise(ctx, auth, r.Header, route.Scope); err != nil {
+		if r.Principal, err = rt.authorise(ctx, auth, r, route.Scope); err != nil {
 			if fault.KindOf(err) == fault.Unauthenticated {
 				rt.metrics.Emit(nil, metrics.Count("KeysRefused", 1))
 			}
@@ -129,6 +169,11 @@ func (rt *Router) answer(ctx context.Context, auth Authenticator, ev events.APIG
 		}
 		r.Tenant = r.Principal.Tenant
 		ctx = logs.With(ctx, logs.Fields{Tenant: r.Tenant})
+	}
+	if route.Scope != Public {
+		if err = rt.quota(ctx, route, r); err != nil {
+			return route, nil, err
+		}
 	}
 	if r.Query, err = query(ev); err != nil {
 		return route, nil, err
@@ -139,19 +184,22 @@ func (rt *Router) answer(ctx context.Context, auth Authenticator, ev events.APIG
 	if err = checkBody(route, r.Header.Get("Content-Type"), r.Body); err != nil {
 		return route, nil, err
 	}
+	if err = rt.changes(ctx, route, r); err != nil {
+		return route, nil, err
+	}
 	resp, err = route.Handler(ctx, r)
 	if err == nil && resp == nil {
 		err = errors.New("web: the handler gave neither an answer nor an error")
 	}
-	if err == nil && rt.reads != nil && route.Method == http.MethodGet && slices.Contains(amazonData, route.Scope) {
-		err = rt.reads.Read(ctx, r.Tenant, r.Principal.Actor, "GET "+route.Pattern)
+	if err == nil {
+		err = rt.reads(ctx, route, r)
 	}
 	return route, resp, err
 }
 
 // admit asks the gate.
 func (rt *Router) admit(ctx context.Context, route *Route, address string) error {
-	if rt.gate == nil || route.FromAnywhere {
+	if rt.gate == nil || route != nil && route.FromAnywhere {
 		return nil
 	}
 	err := rt.gate.Admit(ctx, address)
@@ -165,33 +213,6 @@ func (rt *Router) admit(ctx context.Context, route *Route, address string) error
 		rt.log.WarnContext(ctx, "the gate could not be asked; the address was let in", "cause", err)
 		return nil
 	}
-}
-
-// authorise takes the key from the Authorization header and nowhere else.
-func authorise(ctx context.Context, auth Authenticator, h http.Header, scope identity.Scope) (identity.Principal, error) {
-	refused := fault.New(fault.Unauthenticated, "", "Send an API key that is valid now, as: Authorization: Bearer pmk_...")
-	values := h.Values("Authorization")
-	if len(values) != 1 {
-		return identity.Principal{}, refused
-	}
-	scheme, key, ok := strings.Cut(values[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || key == "" {
-		return identity.Principal{}, refused
-	}
-	p, err := auth.Authenticate(ctx, secret.New(key))
-	if err != nil {
-		if fault.KindOf(err) == fault.Unauthenticated {
-			return identity.Principal{}, refused.Because(err)
-		}
-		return identity.Principal{}, err
-	}
-	if !p.Tenant.Valid() {
-		return identity.Principal{}, refused
-	}
-	if !p.May(scope) {
-		return p, fault.New(fault.Forbidden, "scope", "This API key lacks the scope %s.", scope)
-	}
-	return p, nil
 }
 
 // access writes the request's log line: an error of ours at level ERROR with
@@ -213,8 +234,18 @@ func (rt *Router) access(ctx context.Context, ev events.APIGatewayProxyRequest, 
 		slog.Int64("ms", took.Milliseconds()),
 		slog.Int("bytesIn", len(r.Body)), slog.Int("bytesOut", len(resp.Body)),
 	}
-	if r.Principal.KeyID != "" {
-		attrs = append(attrs, slog.String("keyId", r.Principal.KeyID))
+	for name, id := range map[string]string{"keyId": r.Principal.KeyID, "member": r.Principal.Member, "session": r.Principal.Session} {
+		if id != "" {
+			attrs = append(attrs, slog.String(name, id))
+		}
+	}
+	// The health of the function is its own: it waits for nobody else's keys.
+	if rt.sources != nil && (route == nil || route.Scope != Public || !route.FromAnywhere) {
+		rt.aside(ctx, func() {
+			if s := rt.sources(ctx, r.SourceIP); s != "" {
+				attrs = append(attrs, slog.String("source", s))
+			}
+		})
 	}
 	level := slog.LevelInfo
 	if resp.Status >= http.StatusInternalServerError {
@@ -265,12 +296,31 @@ func header(ev events.APIGatewayProxyRequest) http.Header {
 			h.Add(k, v)
 		}
 	}
+	several := maps.Clone(h)
 	for k, v := range ev.Headers {
-		if len(h.Values(k)) == 0 {
-			h.Set(k, v)
+		// Two spellings of one name are two values here too, not whichever came last.
+		if len(several.Values(k)) == 0 {
+			h.Add(k, v)
 		}
 	}
 	return h
+}
+
+// maxHeader is how many bytes of header a request may carry, names and values:
+// less than the 10,240 at which API Gateway itself refuses, so that the answer is ours.
+const maxHeader = 9 << 10
+
+func checkHeader(h http.Header) error {
+	size := 0
+	for k, vs := range h {
+		for _, v := range vs {
+			size += len(k) + len(v)
+		}
+	}
+	if size > maxHeader {
+		return fault.New(fault.Invalid, "headers", "The request's headers may be at most %d bytes together.", maxHeader)
+	}
+	return nil
 }
 
 // maxQuery is how many bytes of query a request may carry.
@@ -289,6 +339,9 @@ func query(ev events.APIGatewayProxyRequest) (url.Values, error) {
 	}
 	size := 0
 	for k, vs := range q {
+		if len(vs) > 1 {
+			return nil, fault.New(fault.Invalid, "query", "The query has %.40q %d times; say it once.", k, len(vs))
+		}
 		for _, v := range vs {
 			size += len(k) + len(v)
 			if !utf8.ValidString(k) || !utf8.ValidString(v) || size > maxQuery {

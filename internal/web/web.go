@@ -3,17 +3,22 @@
 // responses with the security headers that every answer carries.
 //
 // Deny is the default: a route without a Scope is public by an explicit empty
-// string, every other needs an API key with that scope. When a handler fails
-// or panics the caller gets a problem document (RFC 9457) whose text was
-// written for callers, and for anything unforeseen only a reference id; the
+// string, every other needs an API key with that scope, or a session cookie of
+// somebody whose role has it. A change that a page of somebody else's has a browser
+// ask for is refused, signed in or not; a key may be sent from anywhere. When a
+// handler fails or panics the caller gets a problem document (RFC 9457) whose text
+// was written for callers, and for anything unforeseen only a reference id; the
 // cause goes to the log. Each request gives exactly one access log line, which
 // holds no credential, no query and no body.
 //
 // A Gate turns blocked addresses away before anything else is looked at. The
 // address is the one that API Gateway saw; no header counts.
 //
-// It does not know what the routes do, keeps no state between requests and
-// does not rate-limit.
+// Limits turn callers away who ask too often, by address before anything else and
+// by tenant after the caller is known; a limit that cannot be counted lets in. The
+// kill switch has none.
+//
+// It does not know what the routes do and keeps no state between requests.
 package web
 
 import (
@@ -25,6 +30,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"unicode/utf8"
 
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
@@ -81,13 +88,24 @@ type Request struct {
 	// Principal and Tenant are zero on a public route.
 	Principal identity.Principal
 	Tenant    tenant.ID
+
+	renewed  secret.Value // what the session cookie is to hold from now on
+	standing []Limit      // how much of its limits the caller has left
 }
 
-// JSON decodes the body into v: one JSON value, known members only.
+// JSON decodes the body into v: one JSON value, known members only. A null is
+// refused: Go would take it for a member that is not there, which nobody who wrote
+// "price": null can be sure of.
 func (r *Request) JSON(v any) error {
+	if at, found := findNull(r.Body); found {
+		return fault.New(fault.Invalid, "body", "The request body says null for %s. Leave out what you do not want to say.", at)
+	}
 	d := json.NewDecoder(bytes.NewReader(r.Body))
 	d.DisallowUnknownFields()
-	err := d.Decode(v)
+	err := errNotUTF8 // which the decoder would repair in silence
+	if utf8.Valid(r.Body) {
+		err = d.Decode(v)
+	}
 	if err == nil {
 		if _, err = d.Token(); errors.Is(err, io.EOF) {
 			return nil
@@ -95,6 +113,37 @@ func (r *Request) JSON(v any) error {
 		err = errors.New("more than one value")
 	}
 	return fault.New(fault.Invalid, "body", "The request body is not the JSON this route wants (%s).", jsonProblem(err)).Because(err)
+}
+
+var errNotUTF8 = errors.New("it is not UTF-8")
+
+// findNull says which member of a JSON text is the first null. A text that is no
+// JSON has none: the decoder will say so better.
+func findNull(text []byte) (member string, found bool) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	member = "the whole body"
+	var objects []bool // whether we are in an object, per level
+	named := false     // the member's name was read, its value comes next
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return "", false
+		}
+		in := len(objects) > 0 && objects[len(objects)-1]
+		name, isText := token.(string)
+		switch {
+		case token == nil:
+			return member, true
+		case in && !named && isText:
+			member, named = fmt.Sprintf("member %.40q", name), true
+			continue
+		case token == json.Delim('{') || token == json.Delim('['):
+			objects = append(objects, token == json.Delim('{'))
+		case token == json.Delim('}') || token == json.Delim(']'):
+			objects = objects[:len(objects)-1]
+		}
+		named = false
+	}
 }
 
 // jsonProblem says what is wrong in words that name no Go type.
@@ -115,12 +164,24 @@ func jsonProblem(err error) string {
 	}
 }
 
+// OneOf returns the query's parameter name: "" when it is absent, otherwise one
+// of allowed.
+func OneOf[T ~string](r *Request, name string, allowed ...T) (T, error) {
+	v := T(r.Query.Get(name))
+	if r.Query.Has(name) && !slices.Contains(allowed, v) {
+		return "", fault.New(fault.Invalid, name, "%s is %.40q: want one of %v, or leave it out.", name, string(v), allowed)
+	}
+	return v, nil
+}
+
 // Response is an answer. Its header adds to the security headers and cannot
 // replace them.
 type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+
+	other map[string]string // security headers with another value than elsewhere, see Page
 }
 
 // JSON answers with v as JSON.
@@ -144,6 +205,9 @@ func HTML(status int, page []byte) (*Response, error) {
 
 // With adds a header to the answer.
 func (r *Response) With(name, value string) *Response {
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
 	r.Header.Add(name, value)
 	return r
 }

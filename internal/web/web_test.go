@@ -36,7 +36,7 @@ const (
 type doorman struct{ err error }
 
 func (d doorman) Authenticate(_ context.Context, key secret.Value) (identity.Principal, error) {
-	p := identity.Principal{Tenant: "t_alpha00001", KeyID: "k1", Actor: "key:k1"}
+	p := identity.Principal{Tenant: "t_alpha00001", KeyID: "k1", Actor: "key:k1", Role: identity.Machine}
 	switch {
 	case d.err != nil:
 		return identity.Principal{}, d.err
@@ -186,8 +186,8 @@ func TestRequestArrivesCheckedAndWithItsOwnParams(t *testing.T) {
 	e := setup(t, doorman{})
 	ev := get("/plans/plan_1/rows")
 	ev.PathParameters = map[string]string{"id": "plan_evil"}
-	ev.MultiValueQueryStringParameters = map[string][]string{"a": {"1", "2"}}
-	ev.QueryStringParameters = map[string]string{"a": "2", "b": "3"}
+	ev.MultiValueQueryStringParameters = map[string][]string{"a": {"1"}}
+	ev.QueryStringParameters = map[string]string{"a": "1", "b": "3"}
 	ev.Headers["X-Forwarded-For"] = "6.6.6.6"
 	ev.RequestContext.Identity.SourceIP = "192.0.2.1"
 	if r := e.call(ev); r.StatusCode != 200 {
@@ -196,9 +196,12 @@ func TestRequestArrivesCheckedAndWithItsOwnParams(t *testing.T) {
 	if e.seen.Params["id"] != "plan_1" || e.seen.SourceIP != "192.0.2.1" || e.seen.Tenant != "t_alpha00001" {
 		t.Errorf("request %+v", e.seen)
 	}
-	if d := cmp.Diff(map[string][]string{"a": {"1", "2"}, "b": {"3"}}, map[string][]string(e.seen.Query)); d != "" {
+	if d := cmp.Diff(map[string][]string{"a": {"1"}, "b": {"3"}}, map[string][]string(e.seen.Query)); d != "" {
 		t.Error(d)
 	}
+	// Two values: whoever reads the first would mean another thing than who reads the last.
+	ev.MultiValueQueryStringParameters["a"] = []string{"1", "2"}
+	wantProblem(t, e.call(ev), 400, "query")
 	for _, literal := range []string{"/plans/latest", "/offers/all"} { // listed after and before the parameter
 		if e.call(get(literal)); len(e.seen.Params) != 0 {
 			t.Errorf("%s matched as a parameter: %v", literal, e.seen.Params)

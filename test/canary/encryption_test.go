@@ -1,6 +1,7 @@
 package canary_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -14,10 +15,16 @@ import (
 	"time"
 
 	"pricemanager/internal/clock"
+	"pricemanager/internal/edge"
 	"pricemanager/internal/envelope"
 	"pricemanager/internal/envelope/memkms"
+	"pricemanager/internal/fetch"
+	"pricemanager/internal/identity"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/personal"
+	"pricemanager/internal/pull"
 	"pricemanager/internal/runtime/logs"
+	"pricemanager/internal/secret"
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/memory"
 	"pricemanager/internal/tenant"
@@ -32,7 +39,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type clear struct{}
 
 func (clear) Seal(_ context.Context, _ tenant.ID, _ envelope.Purpose, _ envelope.Where, plain []byte) ([]byte, error) {
-	return plain, nil
+	return bytes.Clone(plain), nil // it is wiped after sealing
 }
 
 func (clear) Open(_ context.Context, _ tenant.ID, _ envelope.Purpose, _ envelope.Where, sealed []byte) ([]byte, error) {
@@ -49,7 +56,7 @@ func tables(db *memory.DB) *canary.Scanner {
 	return s
 }
 
-// The ledger's events are the one place where personal data rests for long. With
+// The ledger's events are where personal data rests for long. With
 // the real envelope it is nowhere in clear; with the encryption taken out of that
 // one field it is found.
 func TestTakingTheEncryptionOutOfTheLedgerIsNoticed(t *testing.T) {
@@ -80,6 +87,71 @@ func TestTakingTheEncryptionOutOfTheLedgerIsNoticed(t *testing.T) {
 	for _, name := range []string{"buyer's name", "buyer's e-mail", "caller's address", "caller's e-mail"} {
 		if !bare.Places(name)[string(store.Ledger)] {
 			t.Errorf("without the envelope the %s is not found in the ledger's table: %v", name, bare.Found())
+		}
+	}
+}
+
+// So it is with every field that is sealed or hashed for itself: the real thing
+// shows nothing, and with the protection taken out of that one field the search
+// finds it in its table.
+func TestTakingTheProtectionOutOfAFieldIsNoticed(t *testing.T) {
+	t.Parallel()
+	peppers := func(context.Context, bool) ([]secret.Value, error) {
+		return []secret.Value{secret.New(strings.Repeat("p", 32))}, nil
+	}
+	bare := func(_ context.Context, text string) ([]string, error) { return []string{text}, nil }
+	for name, c := range map[string]struct {
+		needle string
+		table  store.Table
+		write  func(*memory.DB, clock.Clock, personal.Sealer, edge.Hashes) error
+	}{
+		"the address of a price file": {"key of a pull", store.Offers, func(db *memory.DB, clk clock.Clock, s personal.Sealer, _ edge.Hashes) error {
+			pulls := pull.Store{DB: db, Sealer: s, Clock: clk, Check: (&fetch.Client{}).Check}
+			_, err := pulls.Create(t.Context(), owner, "key:k", pull.Source{
+				URL: "https://files.example.com/p.csv?key=" + canary.PullKey, Schedule: pull.Schedule{EveryMinutes: 60},
+			}, rand.Reader)
+			return err
+		}},
+		"the name of a company": {"company's name", store.Identity, func(db *memory.DB, clk clock.Clock, s personal.Sealer, _ edge.Hashes) error {
+			return identity.NewTenants(db, s, clk).Create(t.Context(), owner, "operator", canary.CompanyName)
+		}},
+		"the name of an API key": {"company's name", store.Identity, func(db *memory.DB, clk clock.Clock, s personal.Sealer, _ edge.Hashes) error {
+			// The company's own name is another, so that the key's alone is looked for.
+			real := envelope.New(memkms.New(rand.Reader), db, clk)
+			if err := identity.NewTenants(db, real, clk).Create(t.Context(), owner, "operator", "Another"); err != nil {
+				return err
+			}
+			if _, sealing := s.(*envelope.Sealer); sealing {
+				s = real // its data keys are there
+			}
+			_, _, err := identity.NewKeys(db, peppers, clk, rand.Reader).Sealing(s).
+				Create(t.Context(), owner, "operator", canary.CompanyName, []identity.Scope{identity.PlansRead})
+			return err
+		}},
+		"a blocked address": {"caller's address", store.Identity, func(db *memory.DB, clk clock.Clock, _ personal.Sealer, h edge.Hashes) error {
+			list := edge.New(db, h, clk, slog.New(slog.DiscardHandler))
+			target, err := list.Target(t.Context(), canary.CallerIP)
+			if err != nil {
+				return err
+			}
+			return list.Block(t.Context(), target, time.Hour, "guesses keys", "operator:ann")
+		}},
+	} {
+		clk := clock.NewManual(now)
+		db := memory.New(clk)
+		hashes := identity.NewKeys(db, peppers, clk, rand.Reader).Hashes
+		if err := c.write(db, clk, envelope.New(memkms.New(rand.Reader), db, clk), hashes); err != nil {
+			t.Fatal(name, err)
+		}
+		if s := tables(db); len(s.Leaks()) != 0 || s.Scanned() == 0 {
+			t.Errorf("%s: %v in %d bytes", name, s.Leaks(), s.Scanned())
+		}
+		db = memory.New(clk)
+		if err := c.write(db, clk, clear{}, bare); err != nil {
+			t.Fatal(name, err)
+		}
+		if s := tables(db); !s.Places(c.needle)[string(c.table)] {
+			t.Errorf("%s is bare and not found: %v", name, s.Found())
 		}
 	}
 }

@@ -30,13 +30,14 @@ const (
 	CallerCookie   = "cnrySessionCookie5"
 	CallerKey      = "pmk_cnrycnrycnrycnry_cnrykeycnrykeycnrykeycnrykeycnrykey" // of nobody
 	PullKey        = "cnryPullKey6Zq8Xv"
+	CompanyName    = "Kanarienhandel Ottokar Zwirn" // and what its API keys are called
 )
 
 var planted = map[string]string{
 	"refresh token": MarkRefresh, "access token": MarkAccess, "authorisation code": MarkCode, "client secret": MarkSecret,
 	"buyer's name": BuyerName, "buyer's e-mail": BuyerEmail, "buyer's street": BuyerStreet, "buyer's telephone": BuyerPhone,
 	"caller's address": CallerIP, "caller's e-mail": CallerEmail, "caller's password": CallerPassword,
-	"caller's cookie": CallerCookie, "caller's key": CallerKey, "key of a pull": PullKey,
+	"caller's cookie": CallerCookie, "caller's key": CallerKey, "key of a pull": PullKey, "company's name": CompanyName,
 }
 
 // Planted are needles for all values that are planted, by name.

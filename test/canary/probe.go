@@ -31,7 +31,7 @@ func probes() []probe {
 		{method: "GET", path: "/connections", auth: "Bearer " + CallerKey, want: http.StatusUnauthorized},
 		{method: "GET", path: "/connections", auth: "Basic " + CallerEmail + ":" + CallerPassword, want: http.StatusUnauthorized},
 		{method: "GET", path: "/connections/" + url.PathEscape(CallerEmail), want: http.StatusBadRequest},
-		{method: "GET", path: "/members/" + url.PathEscape(CallerEmail) + "?password=" + password, want: http.StatusForbidden},
+		{method: "GET", path: "/members/" + url.PathEscape(CallerEmail) + "?password=" + password, want: http.StatusBadRequest},
 		{method: "GET", path: "/offers?connection=" + email + "&marketplace=DE&password=" + password, want: http.StatusNotFound},
 		{method: "POST", path: "/connections", body: text(personal), want: http.StatusBadRequest},
 		{method: "POST", path: "/stops", body: text(personal), want: http.StatusBadRequest},

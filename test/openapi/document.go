@@ -7,10 +7,12 @@
 package openapi
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -22,15 +24,22 @@ import (
 // Document is infra/openapi.yaml.
 type Document struct{ api *openapi3.T }
 
-// Load reads the document, from a test two directories below the project's, and
+// read reads the document once for all tests of a package: reading takes longer than
+// most of what is compared with it.
+var read = sync.OnceValues(func() (*openapi3.T, error) {
+	api, err := openapi3.NewLoader().LoadFromFile(filepath.Join("..", "..", "infra", "openapi.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	return api, api.Validate(context.Background())
+})
+
+// Load returns the document, for a test two directories below the project's, and
 // fails the test unless it is valid OpenAPI.
 func Load(t *testing.T) *Document {
 	t.Helper()
-	api, err := openapi3.NewLoader().LoadFromFile(filepath.Join("..", "..", "infra", "openapi.yaml"))
+	api, err := read()
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := api.Validate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return &Document{api}
@@ -66,19 +75,33 @@ func (d *Document) Routes() []Route {
 	return all
 }
 
-// scope is the one scope that an operation needs. Anything but one scheme with
-// one scope, or explicitly nothing, is not valid and matches no route.
+// scope is the one scope that an operation needs: a key's or a session's where keys can
+// hold it, else a session's. Anything else, but explicitly nothing, is not valid and
+// matches no route.
 func (d *Document) scope(op *openapi3.Operation) identity.Scope {
 	const undecided = "undecided"
 	if op.Security == nil {
 		return undecided
 	}
-	switch len(*op.Security) {
-	case 0:
+	all := map[string]bool{}
+	for _, one := range *op.Security {
+		for scheme, scopes := range one {
+			if len(one) != 1 || len(scopes) != 1 || scheme != "apiKey" && scheme != "session" {
+				return undecided
+			}
+			// What keys can hold is for both, all else for people.
+			if scope := identity.Scope(scopes[0]); scope.Keyable() != (len(*op.Security) == 2) {
+				return undecided
+			}
+			all[scopes[0]] = true
+		}
+	}
+	if len(*op.Security) == 0 {
 		return web.Public
-	case 1:
-		if scopes := (*op.Security)[0]["apiKey"]; len(scopes) == 1 {
-			return identity.Scope(scopes[0])
+	}
+	for scope := range all {
+		if len(all) == 1 {
+			return identity.Scope(scope)
 		}
 	}
 	return undecided

@@ -126,7 +126,7 @@ func TestAReplyThatTheDocumentDoesNotDescribeIsFound(t *testing.T) {
 	problem := func(status int) func(_, r map[string]any) {
 		return func(_, r map[string]any) {
 			r["statusCode"] = status
-			r["multiValueHeaders"] = map[string]any{"Content-Type": []string{"application/problem+json"}, "Www-Authenticate": []string{"Bearer"}}
+			r["multiValueHeaders"] = map[string]any{"Content-Type": []string{"application/problem+json"}}
 			r["body"] = fmt.Sprintf(`{"type":"/problems/x","title":"x","status":%d,"detail":"x","reference":"x","batch":"an extension"}`, status)
 		}
 	}
@@ -158,11 +158,34 @@ func TestAReplyThatTheDocumentDoesNotDescribeIsFound(t *testing.T) {
 		"a body too many": {func(e, _ map[string]any) { e["body"] = "{}" }, "has a body"},
 		"a header too few": {func(e, r map[string]any) {
 			problem(401)(e, r)
-			r["multiValueHeaders"].(map[string]any)["Www-Authenticate"] = nil
 		}, "lacks the header WWW-Authenticate"},
+		"a wrong path": {func(e, _ map[string]any) { e["path"] = "/exports/EXP_1" }, "the request's id was taken"},
+		"another path": {func(e, _ map[string]any) { e["path"] = "/imports/exp_aaaaaaaaaaaaaaaaaaaaaaaaaa" }, "is not on"},
+		"a wrong number": {func(e, _ map[string]any) {
+			e["resource"], e["path"] = "/offers", "/offers"
+			e["multiValueQueryStringParameters"] = map[string]any{"limit": []string{"many"}}
+		}, "the request's limit was taken"},
+		"a body of another type": {func(e, _ map[string]any) {
+			e["httpMethod"], e["resource"], e["path"], e["body"] = "POST", "/connections", "/connections", `{"region":"EU"}`
+			e["multiValueHeaders"] = map[string]any{"content-type": []string{"text/csv"}}
+		}, "comes as text/csv"},
+		"no body": {func(e, _ map[string]any) {
+			e["httpMethod"], e["resource"], e["path"] = "POST", "/connections", "/connections"
+		}, "lacks its body"},
+		"no key for repeating": {func(e, _ map[string]any) {
+			e["httpMethod"], e["resource"], e["path"] = "POST", "/batches", "/batches"
+		}, "lacks Idempotency-Key"},
+		"a header too many": {func(_, r map[string]any) {
+			r["multiValueHeaders"].(map[string]any)["X-Powered-By"] = []string{"gophers"}
+		}, "X-Powered-By"},
+		"a wrong header": {func(e, r map[string]any) {
+			problem(404)(e, r)
+			r["multiValueHeaders"].(map[string]any)["Retry-After"] = []string{"soon"}
+		}, "Retry-After"},
 		"a lacking required": {func(e, _ map[string]any) { e["resource"] = "/offers" }, "lacks connection"},
 		"a wrong request": {func(e, _ map[string]any) {
 			e["httpMethod"], e["resource"], e["body"] = "POST", "/connections", `{"region":"EU","connection":"x"}`
+			e["path"], e["multiValueHeaders"] = "/connections", map[string]any{"content-type": []string{"application/json"}}
 		}, "request body"},
 	} {
 		event, reply := ok()
@@ -194,6 +217,7 @@ func TestARouterThatTheDocumentDoesNotDescribeIsFound(t *testing.T) {
 			{Method: "GET", Pattern: "/ledger/key", Scope: web.Public},
 			{Method: "GET", Pattern: "/ledger/proof", Scope: identity.LedgerRead},
 			{Method: "GET", Pattern: "/ledger/consistency", Scope: identity.LedgerRead},
+			{Method: "GET", Pattern: "/ledger/checkpoints", Scope: identity.LedgerRead},
 			{Method: "GET", Pattern: "/batches/{id}/receipt", Scope: identity.LedgerRead},
 		}
 	}

@@ -98,7 +98,7 @@ func (w *world) caught(ctx context.Context, c call, what string) error {
 	err := c.do(ctx)
 	objections := w.judge.wanted()
 	if len(objections) == 0 || slices.ContainsFunc(objections, func(o string) bool { return !strings.HasPrefix(o, c.op+" ") }) {
-		return fmt.Errorf("prism passed %s of %s (the client says: %v); it objects to %q", what, c.op, err, objections)
+		return fmt.Errorf("prism passed %s of %s (the client says: %s); it objects to %q", what, c.op, fmt.Sprint(err), objections)
 	}
 	if err == nil {
 		return fmt.Errorf("prism objected to %s of %s, and the client took it for an answer", what, c.op)

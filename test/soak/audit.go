@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	reconcile "pricemanager/internal/audit"
 	"pricemanager/internal/envelope"
 	"pricemanager/internal/envelope/memkms"
 	"pricemanager/internal/lane"
@@ -79,6 +80,7 @@ func (w *world) newAudit(seed uint64) *audit {
 
 // add takes a record from the stream, and what it means.
 func (a *audit) add(r store.Record, events []ledger.Event) {
+	a.unlost(r, len(events) > 0)
 	if len(events) > 0 {
 		t := a.wanted[r.Tenant]
 		if t == nil {
@@ -94,6 +96,23 @@ func (a *audit) add(r store.Record, events []ledger.Event) {
 	s := &a.shards[h.Sum32()%uint32(len(a.shards))]
 	s.log = append(s.log, r)
 	a.rouse(s)
+}
+
+// unlost holds what finds lost records to its rule: what an item says anew, it says
+// by an event.
+func (a *audit) unlost(r store.Record, told bool) {
+	if told || r.New == nil {
+		return
+	}
+	var before map[reconcile.Digest]ledger.Event
+	if r.Old != nil {
+		before = reconcile.Facts(lane.Events, r.Tenant, r.Table, *r.Old)
+	}
+	for d, e := range reconcile.Facts(lane.Events, r.Tenant, r.Table, *r.New) {
+		if _, ok := before[d]; !ok {
+			a.w.breach(nil, "%s of %s would be taken for lost, and there is no event of it", e.Type, e.Target)
+		}
+	}
 }
 
 func (a *audit) rouse(s *shard) {

@@ -16,6 +16,7 @@ var metrics = map[string]string{
 	"AWS/SQS/ApproximateAgeOfOldestMessage":      "QueueName",
 	"AWS/Lambda/Errors":                          "FunctionName",
 	"AWS/Lambda/IteratorAge":                     "FunctionName",
+	"AWS/CertificateManager/DaysToExpiry":        "CertificateArn",
 }
 
 // ours are the product's own metrics that must have an alarm, with the function that writes them.
@@ -36,9 +37,18 @@ var ours = map[string]string{
 	"PriceManager/SuspectedTokenSpike": "AuditStream",
 	"PriceManager/SuspectedPriceMoves": "AuditStream",
 	"PriceManager/SuspectedNewKeys":    "AuditStream",
+	"PriceManager/SuspectedRefusals":   "AuditStream",
+	"PriceManager/SuspectedNewSource":  "AuditStream",
 	"PriceManager/DetectorsFailed":     "AuditStream",
 	"PriceManager/KeysRefused":         "PriceUpload", // and the other functions of the API
+	"PriceManager/SignInRefused":       "Account",
+	"PriceManager/CodeRefused":         "Account",
+	"PriceManager/EmergencyEntries":    "Account",
+	"PriceManager/RequestsUncounted":   "PriceUpload",
+	"PriceManager/OldTLS":              "PriceSync", // and token-broker, which alone calls Login with Amazon
+	"PriceManager/AddressesShutOut":    "PriceUpload",
 	"PriceManager/IncidentHours":       "Scheduler",
+	"PriceManager/LedgerGaps":          "Scheduler",
 	"PriceManager/IncidentAmazonHours": "Scheduler",
 }
 
@@ -96,6 +106,8 @@ func TestWhateverCanFailHasAnAlarm(t *testing.T) {
 	for _, s := range sources(t, "DynamoDB") {
 		need("AWS/Lambda/IteratorAge", s.fn.id)
 	}
+	need("AWS/CertificateManager/DaysToExpiry", "ApiCertificate")
+	need("PriceManager/OldTLS", "TokenBroker")
 }
 
 func TestEveryAlarmReachesSomebodyWhoKnowsWhatToDo(t *testing.T) {

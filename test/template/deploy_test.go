@@ -158,6 +158,12 @@ func (d *deployed) waitFor(t *testing.T, function string, ok func(event string) 
 
 func (d *deployed) call(t *testing.T, method, path string, body io.Reader) (int, string) {
 	t.Helper()
+	res, text := d.ask(t, method, path, body)
+	return res.StatusCode, text
+}
+
+func (d *deployed) ask(t *testing.T, method, path string, body io.Reader) (*http.Response, string) {
+	t.Helper()
 	url := d.endpoint + "/restapis/" + d.outputs["ApiId"] + "/local/_user_request_" + path
 	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
 	if err != nil {
@@ -173,7 +179,7 @@ func (d *deployed) call(t *testing.T, method, path string, body io.Reader) (int,
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res.StatusCode, string(text)
+	return res, string(text)
 }
 
 func TestTheDeployedTemplateWorks(t *testing.T) {
@@ -200,8 +206,14 @@ func (d *deployed) routes(t *testing.T) {
 		}
 	}
 	for _, r := range []route{{"DELETE", "/connections", ""}, {"GET", "/nothing", ""}, {"POST", "/health", ""}} {
-		if status, body := d.call(t, r.method, r.path, nil); status != http.StatusForbidden {
-			t.Errorf("%s %s answered %d %q, want 403 from the gateway", r.method, r.path, status, body)
+		res, body := d.ask(t, r.method, r.path, nil)
+		if res.StatusCode != http.StatusNotFound || !strings.Contains(body, `"type":"/problems/not-found"`) {
+			t.Errorf("%s %s answered %d %q, want 404 from the gateway", r.method, r.path, res.StatusCode, body)
+		}
+		for name, want := range answered(t) {
+			if got := res.Header.Get(name); got != want && name != "Content-Security-Policy" {
+				t.Errorf("%s %s came with %s: %q, want %q", r.method, r.path, name, got, want)
+			}
 		}
 	}
 }

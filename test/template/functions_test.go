@@ -12,6 +12,7 @@ import (
 
 // want are the limits that each function was made for: seconds and MB.
 var want = map[string]struct{ timeout, memory int }{
+	"account":         {29, 256},
 	"oauth":           {29, 256},
 	"token-broker":    {15, 256},
 	"price-upload":    {29, 512},
@@ -20,9 +21,9 @@ var want = map[string]struct{ timeout, memory int }{
 	"price-pull":      {180, 512},
 	"price-sync":      {75, 512},
 	"audit-stream":    {60, 512},
-	"gdpr-export":     {120, 512},
+	"gdpr-export":     {600, 1769}, // rows of plans as CSV and JSON, compressed and encrypted
 	"gdpr-erasure":    {120, 512},
-	"scheduler":       {60, 256},
+	"scheduler":       {600, 1024},
 	"amazon-events":   {15, 256},
 	"secret-rotation": {30, 256},
 }
@@ -82,16 +83,20 @@ func TestFunctionsAreBuiltAndRunAsDesigned(t *testing.T) {
 
 // variables are those that every function needs to do what it is for.
 var variables = map[string][]string{
+	"account": {
+		"TABLE_IDENTITY", "TABLE_OFFERS", "TABLE_KEYS", "TABLE_LIMITS", "LIMIT_ALLOW", "LIMIT_TENANT", "LIMIT_CALLER", "SECRET_PEPPER",
+		"KMS_DATA_KEY", "KMS_INDEX_KEY", "USER_POOL", "USER_POOL_CLIENT", "MAIL_FROM", "PUBLIC_URL",
+	},
 	"oauth": {
-		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "SECRET_PEPPER", "QUEUE_DOORBELL", "TOKEN_BROKER",
+		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_LIMITS", "LIMIT_ALLOW", "LIMIT_TENANT", "LIMIT_CALLER", "TABLE_CONNECTIONS", "SECRET_PEPPER", "QUEUE_DOORBELL", "TOKEN_BROKER",
 		"SPAPI_ENDPOINT_NA", "SPAPI_ENDPOINT_EU", "SPAPI_ENDPOINT_FE", "CONSENT_URL_NA", "CONSENT_URL_EU", "CONSENT_URL_FE",
 		"PUBLIC_URL", "APPLICATION_ID", "APPLICATION_DRAFT",
 	},
 	"token-broker": {"SECRET_LWA", "SECRET_CONNECTION_PREFIX", "KMS_DATA_KEY", "LWA_ENDPOINT", "TABLE_CONNECTIONS", "TABLE_KEYS", "KMS_SEAL_KEY"},
-	"price-upload": {"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "BUCKET_FILES", "SECRET_PEPPER", "QUEUE_DOORBELL", "QUEUE_PLANS", "VISIBILITY", "BUCKET_HISTORY", "TABLE_LEDGER", "TABLE_KEYS", "KMS_DATA_KEY", "BUCKET_DOWNLOADS", "QUEUE_DOWNLOADS"},
+	"price-upload": {"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_LIMITS", "LIMIT_ALLOW", "LIMIT_TENANT", "LIMIT_CALLER", "TABLE_CONNECTIONS", "BUCKET_FILES", "SECRET_PEPPER", "QUEUE_DOORBELL", "QUEUE_PLANS", "VISIBILITY", "BUCKET_HISTORY", "TABLE_LEDGER", "TABLE_KEYS", "KMS_DATA_KEY", "BUCKET_DOWNLOADS", "QUEUE_DOWNLOADS", "PUBLIC_URL", "SECURITY_CONTACT", "SECURITY_KEY"},
 	"price-plan":   {"TABLE_OFFERS", "BUCKET_FILES", "QUEUE_PLANS", "BUCKET_HISTORY", "TABLE_LEDGER", "TABLE_KEYS", "KMS_DATA_KEY"},
 	"price-export": {"TABLE_OFFERS", "TABLE_LEDGER", "TABLE_KEYS", "BUCKET_FILES", "BUCKET_HISTORY", "BUCKET_DOWNLOADS", "QUEUE_DOWNLOADS", "KMS_DATA_KEY"},
-	"price-pull":   {"TABLE_OFFERS", "TABLE_CONNECTIONS", "BUCKET_FILES", "QUEUE_PLANS", "VISIBILITY"},
+	"price-pull":   {"TABLE_OFFERS", "TABLE_CONNECTIONS", "TABLE_KEYS", "KMS_DATA_KEY", "BUCKET_FILES", "QUEUE_PLANS", "VISIBILITY"},
 	"price-sync": {
 		"TABLE_OFFERS", "TABLE_CONNECTIONS", "BUCKET_FILES", "QUEUE_DOORBELL", "QUEUE_PLANS", "TOKEN_BROKER", "UNKNOWN_FOR", "CONFIRM_WITHIN",
 		"AMAZON_EVENTS_ACCOUNT", "AMAZON_EVENTS_REGION", "AMAZON_NOTIFICATIONS_QUEUE",
@@ -100,17 +105,20 @@ var variables = map[string][]string{
 	},
 	"audit-stream": {"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "TABLE_PRIVACY", "TABLE_LEDGER", "TABLE_KEYS", "BUCKET_HISTORY", "KMS_DATA_KEY"},
 	"gdpr-export": {
-		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "TABLE_LEDGER", "TABLE_PRIVACY", "TABLE_KEYS",
-		"BUCKET_FILES", "BUCKET_EXPORTS", "KMS_DATA_KEY", "SECRET_PEPPER", "SECRET_LEDGER_SIGNER", "QUEUE_PRIVACY",
+		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_LIMITS", "LIMIT_ALLOW", "LIMIT_TENANT", "LIMIT_CALLER", "TABLE_CONNECTIONS", "TABLE_LEDGER", "TABLE_PRIVACY", "TABLE_KEYS",
+		"BUCKET_FILES", "BUCKET_ARCHIVE", "BUCKET_EXPORTS", "KMS_DATA_KEY", "SECRET_PEPPER", "SECRET_LEDGER_SIGNER", "QUEUE_PRIVACY",
 	},
 	"gdpr-erasure": {
-		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "TABLE_LEDGER", "TABLE_PRIVACY", "TABLE_KEYS",
+		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_LIMITS", "LIMIT_ALLOW", "LIMIT_TENANT", "LIMIT_CALLER", "TABLE_CONNECTIONS", "TABLE_LEDGER", "TABLE_PRIVACY", "TABLE_KEYS",
 		"BUCKET_FILES", "BUCKET_EXPORTS", "BUCKET_ARCHIVE", "BUCKET_HISTORY", "BUCKET_DOWNLOADS",
-		"KMS_DATA_KEY", "SECRET_PEPPER", "SECRET_LEDGER_SIGNER", "QUEUE_ERASURES", "QUEUE_DOORBELL", "TOKEN_BROKER", "COOLING_OFF", "SETTLE",
+		"KMS_DATA_KEY", "SECRET_PEPPER", "SECRET_LEDGER_SIGNER", "QUEUE_ERASURES", "QUEUE_DOORBELL", "TOKEN_BROKER", "COOLING_OFF", "SETTLE", "USER_POOL",
 	},
 	"amazon-events":   {"TABLE_OFFERS", "TABLE_CONNECTIONS", "QUEUE_DOORBELL", "ROTATION"},
 	"secret-rotation": {"TABLE_CONNECTIONS", "SECRET_LWA", "SECRET_PEPPER", "LWA_ENDPOINT", "SPAPI_ENDPOINT_EU"},
-	"scheduler":       {"TABLE_OFFERS", "TABLE_LEDGER", "TABLE_PRIVACY", "BUCKET_ARCHIVE", "SECRET_LEDGER_SIGNER", "QUEUE_DOORBELL", "QUEUE_PULLS"},
+	"scheduler": {
+		"TABLE_OFFERS", "TABLE_IDENTITY", "TABLE_CONNECTIONS", "TABLE_LEDGER", "TABLE_PRIVACY", "TABLE_KEYS", "BUCKET_ARCHIVE", "BUCKET_HISTORY",
+		"KMS_DATA_KEY", "SECRET_LEDGER_SIGNER", "QUEUE_DOORBELL", "QUEUE_PULLS",
+	},
 }
 
 func TestEnvironmentsAreComplete(t *testing.T) {
@@ -197,14 +205,14 @@ func TestTheAPILogsEveryCallAndNoCredential(t *testing.T) {
 		t.Error("there is no access log")
 	}
 	format := text(at(api.props["AccessLogSetting"], "Format"))
-	for _, need := range []string{"$context.requestId", "$context.status", "$context.identity.sourceIp", "$context.resourcePath"} {
+	for _, need := range []string{"$context.requestId", "$context.status", "$context.resourcePath"} {
 		if !strings.Contains(format, need) {
 			t.Errorf("the access log lacks %s", need)
 		}
 	}
-	for _, never := range []string{"authorizer", "header", "querystring", "$context.path\""} {
+	for _, never := range []string{"authorizer", "header", "querystring", "$context.path\"", "identity."} {
 		if strings.Contains(strings.ToLower(format), never) {
-			t.Errorf("the access log holds %s: codes and keys could be in it", never)
+			t.Errorf("the access log holds %s: codes, keys and addresses could be in it", never)
 		}
 	}
 	for _, m := range list(api.props["MethodSettings"]) {

@@ -157,7 +157,7 @@ func TestSchedulesAreWellFormedAndStartKnownJobs(t *testing.T) {
 			t.Errorf("%q would pass", bad)
 		}
 	}
-	jobs := map[string]string{"sweep": "rate(1 minute)", "refresh": "cron(15 3 * * ? *)", "checkpoint": "rate(1 hour)", "incidents": "rate(5 minutes)", "erasures": "rate(15 minutes)", "secrets": "rate(1 hour)"}
+	jobs := map[string]string{"sweep": "rate(1 minute)", "refresh": "cron(15 3 * * ? *)", "checkpoint": "rate(1 hour)", "reconcile": "rate(1 hour)", "incidents": "rate(5 minutes)", "erasures": "rate(15 minutes)", "secrets": "rate(1 hour)", "access-reviews": "cron(30 6 * * ? *)"}
 	for _, s := range sources(t, "ScheduleV2") {
 		expression := text(s.props["ScheduleExpression"])
 		if !rate.MatchString(expression) && !cron.MatchString(expression) {

@@ -11,6 +11,7 @@ type statement struct {
 	role      string
 	actions   []string
 	resources []any
+	leading   []string // patterns of keys that it is limited to
 }
 
 // statements lists what the role of a function grants.
@@ -25,6 +26,9 @@ func statements(t *testing.T, role resource) []statement {
 			st := statement{role: role.id, resources: list(at(s, "Resource"))}
 			for _, a := range list(at(s, "Action")) {
 				st.actions = append(st.actions, a.(string))
+			}
+			for _, k := range list(at(s, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")) {
+				st.leading = append(st.leading, text(k))
 			}
 			if at(s, "NotAction") != nil || at(s, "NotResource") != nil {
 				t.Errorf("%s: NotAction and NotResource allow whatever AWS adds later", role.id)
@@ -148,17 +152,21 @@ func TestWhoMayDoWhatMattersMost(t *testing.T) {
 		{"no ledger entry is changed", "dynamodb:UpdateItem", on("LedgerTable"), nil},
 		{"no ledger entry is deleted", "dynamodb:DeleteItem", on("LedgerTable"), nil},
 		{"no archived object is deleted", "s3:DeleteObject", on("ArchiveBucket"), nil},
-		{"data keys are made where fields are sealed, and marked as destroyed by gdpr-erasure", "dynamodb:PutItem", on("KeysTable"), []string{"audit-stream", "gdpr-erasure", "token-broker"}},
-		{"data keys are read where sealed fields are", "dynamodb:GetItem", on("KeysTable"), []string{"audit-stream", "gdpr-export", "price-export", "price-plan", "price-upload", "token-broker"}},
+		{"data keys are made where fields are sealed, and marked as destroyed by gdpr-erasure", "dynamodb:PutItem", on("KeysTable"), []string{"account", "audit-stream", "gdpr-erasure", "gdpr-export", "price-upload", "token-broker"}},
+		{"data keys are read where sealed fields are", "dynamodb:GetItem", on("KeysTable"), []string{"account", "audit-stream", "gdpr-export", "price-export", "price-plan", "price-pull", "price-upload", "scheduler", "token-broker"}},
 		{"the ledger is signed where checkpoints and receipts are made", "secretsmanager:GetSecretValue", on("LedgerSignerSecret"), []string{"gdpr-erasure", "gdpr-export", "scheduler"}},
-		{"price history is written by audit-stream alone", "s3:PutObject", on("HistoryBucket"), []string{"audit-stream"}},
-		{"price history is read where it is told", "s3:GetObject", on("HistoryBucket"), []string{"audit-stream", "price-export", "price-plan", "price-upload"}},
+		{"price history is written by audit-stream, what was compared with ledgers by scheduler", "s3:PutObject", on("HistoryBucket"), []string{"audit-stream", "scheduler"}},
+		{"price history is read where it is told", "s3:GetObject", on("HistoryBucket"), []string{"audit-stream", "price-export", "price-plan", "price-upload", "scheduler"}},
 		{"all tenants are looked at by gdpr-erasure alone", "dynamodb:Scan", func(any) bool { return true }, []string{"gdpr-erasure"}},
 		{"items are deleted in numbers by gdpr-erasure alone", "dynamodb:BatchWriteItem", func(any) bool { return true }, []string{"gdpr-erasure"}},
 		{"exports are read by gdpr-export alone", "s3:GetObject", on("ExportsBucket"), []string{"gdpr-export"}},
 		{"tables to take away are made by price-export alone", "s3:PutObject", on("DownloadsBucket"), []string{"price-export"}},
 		{"tables to take away are handed out by the API alone", "s3:GetObject", on("DownloadsBucket"), []string{"price-upload"}},
-		{"API keys are checked by the functions of the API", "secretsmanager:GetSecretValue", on("PepperSecret"), []string{"gdpr-erasure", "gdpr-export", "oauth", "price-upload", "secret-rotation"}},
+		{"API keys are checked by the functions of the API", "secretsmanager:GetSecretValue", on("PepperSecret"), []string{"account", "gdpr-erasure", "gdpr-export", "oauth", "price-upload", "secret-rotation"}},
+		{"only account can try out whose an address is", "kms:GenerateMac", on("IndexKey"), []string{"account"}},
+		{"only account checks and sets passwords", "cognito-idp:AdminInitiateAuth", on("UserPool"), []string{"account"}},
+		{"users are deleted where members are removed and tenants erased", "cognito-idp:AdminDeleteUser", on("UserPool"), []string{"account", "gdpr-erasure"}},
+		{"only account sets passwords", "cognito-idp:AdminSetUserPassword", on("UserPool"), []string{"account"}},
 	} {
 		if got := may(t, c.action, c.on); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %s is granted to %v, want %v", c.promise, c.action, got, c.want)

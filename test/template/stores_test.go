@@ -52,7 +52,8 @@ func TestNothingIsStoredInClear(t *testing.T) {
 func TestKeysRotateAndNobodyUsesThemByDefault(t *testing.T) {
 	t.Parallel()
 	for _, k := range resources(t, "AWS::KMS::Key") {
-		if k.props["EnableKeyRotation"] != "true" {
+		// KMS rotates no HMAC keys; a new one would not find what was indexed before.
+		if k.props["EnableKeyRotation"] != "true" && k.props["KeySpec"] != "HMAC_256" {
 			t.Errorf("%s does not rotate", k.id)
 		}
 		for _, s := range list(at(k.props["KeyPolicy"], "Statement")) {
@@ -61,7 +62,7 @@ func TestKeysRotateAndNobodyUsesThemByDefault(t *testing.T) {
 				t.Errorf("%s/%s is open to everybody", k.id, sid)
 			}
 			for _, a := range list(at(s, "Action")) {
-				use := slices.ContainsFunc([]string{"Encrypt", "Decrypt", "DataKey", "Sign", "Grant"}, func(u string) bool { return strings.Contains(a.(string), u) })
+				use := slices.ContainsFunc([]string{"Encrypt", "Decrypt", "DataKey", "Sign", "Grant", "Mac"}, func(u string) bool { return strings.Contains(a.(string), u) })
 				if strings.Contains(a.(string), "*") {
 					t.Errorf("%s/%s allows %s", k.id, sid, a)
 				}
@@ -84,7 +85,7 @@ func TestSealedFieldsOpenForTheirFunctionsAlone(t *testing.T) {
 	var got []string
 	for _, k := range resources(t, "AWS::KMS::Key") {
 		for _, s := range list(at(k.props["KeyPolicy"], "Statement")) {
-			if at(s, "Sid") != "SealedFields" && at(s, "Sid") != "SealedTokens" && at(s, "Sid") != "SealedLedger" {
+			if at(s, "Sid") != "SealedFields" && at(s, "Sid") != "SealedTokens" && at(s, "Sid") != "SealedLedger" && at(s, "Sid") != "SealedSources" && at(s, "Sid") != "SealedOrigins" {
 				continue
 			}
 			if at(s, "Sid") == "SealedLedger" && (at(s, "Action") != "kms:Decrypt" || at(s, "Condition", "StringEquals", "kms:EncryptionContext:purpose") != "ledger") {
@@ -92,6 +93,12 @@ func TestSealedFieldsOpenForTheirFunctionsAlone(t *testing.T) {
 			}
 			if at(s, "Sid") == "SealedTokens" && at(s, "Condition", "StringEquals", "kms:EncryptionContext:purpose") != "tokens" {
 				t.Error("who keeps access tokens may open more")
+			}
+			if at(s, "Sid") == "SealedSources" && at(s, "Condition", "StringEquals", "kms:EncryptionContext:purpose") != "sources" {
+				t.Error("who keeps addresses of price files may open more")
+			}
+			if at(s, "Sid") == "SealedOrigins" && at(s, "Condition", "StringEquals", "kms:EncryptionContext:purpose") != "origins" {
+				t.Error("who notes where requests come from may open more")
 			}
 			if at(s, "Condition", "Null", "kms:EncryptionContext:tenant") != "false" {
 				t.Error("a data key can be made without a tenant")
@@ -103,6 +110,7 @@ func TestSealedFieldsOpenForTheirFunctionsAlone(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
+	got = slices.Compact(got) // one may have several purposes
 	if want := may(t, "dynamodb:GetItem", on("KeysTable")); !slices.Equal(got, want) {
 		t.Errorf("the key policy names %v, the table of data keys is read by %v", got, want)
 	}
@@ -131,14 +139,18 @@ func TestTablesAreThoseOfTheCode(t *testing.T) {
 		if got := len(list(r.props["LocalSecondaryIndexes"])) == 1; got != streamed {
 			t.Errorf("%s: ordering index %t, want %t", table, got, streamed)
 		}
-		if got := at(r.props, "TimeToLiveSpecification", "AttributeName") == "ttl"; got != streamed {
-			t.Errorf("%s: expiry %t, want %t (the ledger and data keys never expire)", table, got, streamed)
+		if got, want := at(r.props, "TimeToLiveSpecification", "AttributeName") == "ttl", streamed || table == store.Limits; got != want {
+			t.Errorf("%s: expiry %t, want %t (the ledger and data keys never expire)", table, got, want)
 		}
 		days := "35"
 		if table == store.Keys {
 			days = "7" // a destroyed data key must not come back for longer
 		}
-		if at(r.props, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") != "true" ||
+		if table == store.Limits {
+			if at(r.props, "PointInTimeRecoverySpecification") != nil {
+				t.Errorf("%s: counters of minutes are kept for restoring", table)
+			}
+		} else if at(r.props, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") != "true" ||
 			at(r.props, "PointInTimeRecoverySpecification", "RecoveryPeriodInDays") != days {
 			t.Errorf("%s: want recovery to any point of %s days", table, days)
 		}
@@ -170,6 +182,29 @@ func TestBucketsAreClosedAndForget(t *testing.T) {
 		if locked != (b.id == "ArchiveBucket") {
 			t.Errorf("%s: object lock is %t", b.id, locked)
 		}
+	}
+}
+
+// Price files as they were uploaded may have columns that are nobody's business here:
+// they go after a week, by the tag that they are stored with, and whoever stores them
+// may set it.
+func TestFilesAsUploadedAreForgottenAfterAWeek(t *testing.T) {
+	t.Parallel()
+	var days []string
+	for _, b := range resources(t, "AWS::S3::Bucket") {
+		for _, rule := range list(at(b.props, "LifecycleConfiguration", "Rules")) {
+			for _, tag := range list(at(rule, "TagFilters")) {
+				if b.id == "FilesBucket" && at(tag, "Key") == store.BriefTag && at(tag, "Value") == store.BriefValue && at(rule, "Status") == "Enabled" {
+					days = append(days, text(at(rule, "ExpirationInDays")))
+				}
+			}
+		}
+	}
+	if !slices.Equal(days, []string{"7"}) {
+		t.Errorf("they go after %v days", days)
+	}
+	if got, want := may(t, "s3:PutObjectTagging", on("FilesBucket")), []string{"price-pull", "price-upload"}; !slices.Equal(got, want) {
+		t.Errorf("tags are set by %v, want %v", got, want)
 	}
 }
 

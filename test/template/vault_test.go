@@ -30,7 +30,10 @@ func TestTheVaultRoleIsForOperatorsAndCannotRewriteTheLedger(t *testing.T) {
 			if on("LedgerTable")(s.resources[0]) && a != "dynamodb:Query" {
 				t.Errorf("%s may %s in the ledger", id, a)
 			}
-			for _, secret := range []string{"FilesBucket", "OffersTable", "TokenKey", "LwaSecret"} {
+			if on("OffersTable")(s.resources[0]) && !slices.Equal(s.leading, []string{"*#pulls"}) {
+				t.Errorf("%s may %s beyond the addresses of price files", id, a)
+			}
+			for _, secret := range []string{"FilesBucket", "TokenKey", "LwaSecret"} {
 				if slices.ContainsFunc(s.resources, on(secret)) {
 					t.Errorf("%s reaches %s", id, secret)
 				}

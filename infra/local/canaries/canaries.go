@@ -42,9 +42,8 @@ func Allowed() []canary.Place {
 		{Place: Vault},
 		{Name: "client secret", Place: clientSecret}, {Name: "secret pm-local/lwa", Place: clientSecret},
 		{Name: firstKey, Place: apiKey},
-		// Who set a source sees its address. That it rests in the table as it is, with
-		// the key that it may have in its query, is not as it should be.
-		{Name: "key of a pull", Place: answers}, {Name: "key of a pull", Place: "aws/dynamodb.json"},
+		// Who set a source sees its address, and nobody else.
+		{Name: "key of a pull", Place: answers},
 	}
 }
 
@@ -63,7 +62,7 @@ func New(s *stack.Stack) *Watch { return &Watch{Answers: &canary.Heard{}, stack:
 
 // Plant sends the values that callers bring.
 func (w *Watch) Plant(ctx context.Context) error {
-	n, err := canary.Probe(ctx, &http.Client{Transport: w.Answers, Timeout: time.Minute}, w.stack.URL, w.stack.APIKey.Reveal())
+	n, err := canary.Probe(ctx, &http.Client{Transport: w.Answers, Timeout: time.Minute}, w.stack.GatewayURL, w.stack.APIKey.Reveal())
 	w.planted += n
 	return err
 }

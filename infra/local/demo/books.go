@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/privacy/locked"
+	"pricemanager/internal/secret"
 )
 
 // export asks for the tenant's GDPR export, waits for it and downloads it.
@@ -52,6 +54,10 @@ func (d *demo) export(ctx context.Context) (path string, doc exportDoc, err erro
 	if err := os.MkdirAll(d.opt.ExportDir, 0o700); err != nil {
 		return "", doc, err
 	}
+	// Beside the archive, for whoever wants to look into it.
+	if err := os.WriteFile(strings.TrimSuffix(path, ".zip")+".password", []byte(doc.Password+"\n"), 0o600); err != nil {
+		return "", doc, err
+	}
 	return path, doc, os.WriteFile(path, body, 0o600)
 }
 
@@ -81,14 +87,14 @@ type books struct {
 
 // audit verifies the ledger in an export, offline and from the export alone,
 // and counts what it says about the given batches.
-func audit(path, key string, batches map[string]bool) (books, error) {
+func audit(path, password, key string, batches map[string]bool) (books, error) {
 	b := books{byType: map[ledger.Type]int64{}, targets: map[string]bool{}}
 	z, err := zip.OpenReader(path)
 	if err != nil {
 		return b, fmt.Errorf("open the export: %w", err)
 	}
 	defer func() { _ = z.Close() }()
-	f, err := z.Open("ledger.jsonl")
+	f, err := locked.Find(&z.Reader, "ledger.jsonl", secret.New(password))
 	if err != nil {
 		return b, fmt.Errorf("the export has no ledger: %w", err)
 	}

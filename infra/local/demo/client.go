@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"pricemanager/internal/clock"
 	"pricemanager/internal/secret"
 )
 
@@ -28,13 +30,28 @@ type problem struct {
 	Type     string `json:"type"`
 	Detail   string `json:"detail"`
 	Instance string `json:"instance"`
+	// RetryAfter is how many seconds to wait before asking again.
+	RetryAfter int `json:"retryAfter"`
 }
 
 func (p *problem) Error() string {
 	return fmt.Sprintf("the API answered %d (%s): %s [reference %s]", p.Status, p.Type, p.Detail, p.Instance)
 }
 
+// call asks the API, and once more when it is told to wait first, as a good client does.
 func (c *client) call(ctx context.Context, method, path string, query url.Values, contentType string, body []byte, out any) error {
+	err := c.once(ctx, method, path, query, contentType, body, out)
+	var p *problem
+	if errors.As(err, &p) && p.Status == http.StatusTooManyRequests {
+		if err := (clock.Real{}).Sleep(ctx, time.Duration(p.RetryAfter)*time.Second); err != nil {
+			return err
+		}
+		return c.once(ctx, method, path, query, contentType, body, out)
+	}
+	return err
+}
+
+func (c *client) once(ctx context.Context, method, path string, query url.Values, contentType string, body []byte, out any) error {
 	u := c.base + path
 	if len(query) > 0 {
 		u += "?" + query.Encode()
@@ -177,6 +194,8 @@ type exportDoc struct {
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
 	URL   string `json:"url"`
+	// Password opens the archive.
+	Password string `json:"password"`
 }
 
 type ledgerDoc struct {

@@ -311,7 +311,7 @@ func (d *demo) prove(ctx context.Context, batches []string, r *Result) error {
 	if err := d.api.get(ctx, "/ledger/key", nil, &key); err != nil {
 		return err
 	}
-	b, err := audit(path, key.Key, mine)
+	b, err := audit(path, doc.Password, key.Key, mine)
 	r.LedgerEvents, r.LedgerVerified = b.events, b.verified
 	r.Sent, r.Accepted = b.byType[ledger.ChangeSent], b.byType[ledger.ChangeAccepted]
 	if err != nil {

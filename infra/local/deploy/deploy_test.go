@@ -87,3 +87,34 @@ func TestTheSameCodeIsTheSameArchive(t *testing.T) {
 		t.Errorf("the archive holds %v", r.File)
 	}
 }
+
+// TestOnlyTheMailOfARoleIsWidened: what the local AWS cannot check is let through, and
+// nothing beside it.
+func TestOnlyTheMailOfARoleIsWidened(t *testing.T) {
+	t.Parallel()
+	tpl, err := deploy.ParseTemplate([]byte(`
+Resources:
+  F: {Type: 'AWS::Serverless::Function', Properties: {FunctionName: !Sub 'pm-${Stage}-account', Role: !GetAtt R.Arn}}
+  R:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: ['ses:SendEmail'], Resource: [!Sub 'arn:identity/us']}
+              - {Effect: Allow, Action: ['dynamodb:GetItem'], Resource: !GetAtt Table.Arn}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tpl.RolesOnly(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := tpl.WithCode("b", map[string]string{"F": "f.zip"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(out); !strings.Contains(text, "Action: ['ses:SendEmail'], Resource: '*'}") || !strings.Contains(text, "Resource: !GetAtt Table.Arn") || strings.Contains(text, "identity/us") {
+		t.Errorf("the roles are\n%s", text)
+	}
+}

@@ -39,14 +39,19 @@ func (t *Template) binaryMediaTypes() []string {
 // does not; without this every upload that is not UTF-8 arrives damaged. The
 // SDK cannot send it, since ministack wants the whole list as one value.
 func setBinaryMediaTypes(ctx context.Context, cfg aws.Config, api string, types []string, now time.Time) error {
-	body, err := json.Marshal(map[string]any{
+	return callGateway(ctx, cfg, http.MethodPatch, "/restapis/"+api, map[string]any{
 		"patchOperations": []map[string]any{{"op": "replace", "path": "/binaryMediaTypes", "value": types}},
-	})
+	}, now)
+}
+
+// callGateway asks the local API Gateway's own API for a change.
+func callGateway(ctx context.Context, cfg aws.Config, method, path string, change map[string]any, now time.Time) error {
+	body, err := json.Marshal(change)
 	if err != nil {
 		return fmt.Errorf("deploy: %w", err)
 	}
-	url := strings.TrimSuffix(aws.ToString(cfg.BaseEndpoint), "/") + "/restapis/" + api
-	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, url, bytes.NewReader(body))
+	url := strings.TrimSuffix(aws.ToString(cfg.BaseEndpoint), "/") + path
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("deploy: %w", err)
 	}
@@ -61,12 +66,12 @@ func setBinaryMediaTypes(ctx context.Context, cfg aws.Config, api string, types 
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("deploy: binary media types: %w", err)
+		return fmt.Errorf("deploy: %s %s: %w", method, path, err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusCreated {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-		return fmt.Errorf("deploy: binary media types: %s: %s", res.Status, text)
+		return fmt.Errorf("deploy: %s %s: %s: %s", method, path, res.Status, text)
 	}
 	return nil
 }

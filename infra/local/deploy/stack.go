@@ -63,6 +63,15 @@ func Deploy(ctx context.Context, cfg aws.Config, s Stack) (map[string]string, er
 			return nil, err
 		}
 	}
+	said, err := s.Template.gatewayResponses()
+	if err != nil {
+		return nil, err
+	}
+	if api := outputs["ApiId"]; api != "" && len(said) > 0 {
+		if err := setGatewayResponses(ctx, cfg, api, s.Parameters["Stage"], said, d.clock.Now()); err != nil {
+			return nil, err
+		}
+	}
 	return outputs, nil
 }
 

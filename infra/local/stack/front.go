@@ -26,11 +26,11 @@ func (s *Stack) handler() http.Handler {
 
 // toAPI passes requests to the stage of the local API Gateway.
 func (s *Stack) toAPI() http.Handler {
-	target, _ := url.Parse(s.cloud.Endpoint() + "/restapis/" + s.Outputs["ApiId"] + "/" + stage + "/_user_request_")
+	target, _ := url.Parse(s.GatewayURL)
 	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
-		// As it would arrive through others: the local gateway takes the first.
-		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+		// The local gateway believes whoever says first where a request is from. That is
+		// us: what the caller says is not passed on.
 		r.SetXForwarded()
 	}}
 }

@@ -42,13 +42,14 @@ func (s *Stack) seed(ctx context.Context) error {
 	}
 	db := dynamo.New(dynamodb.NewFromConfig(s.Config()), map[store.Table]string{store.Identity: s.Outputs["IdentityTableName"]})
 	peppers := identity.PeppersFrom(secretsmanager.New(secrets), s.Outputs["PepperSecretArn"])
-	err := identity.NewTenants(db, clock.Real{}).Create(ctx, demoTenant, seedActor, demoName)
+	sealer := s.Sealer()
+	err := identity.NewTenants(db, sealer, clock.Real{}).Create(ctx, demoTenant, seedActor, demoName)
 	var there *fault.Fault
 	if err != nil && (!errors.As(err, &there) || there.Kind != fault.Conflict) {
 		return fmt.Errorf("stack: tenant: %w", err)
 	}
 	s.Tenant = demoTenant
-	keys := identity.NewKeys(db, peppers, clock.Real{}, rand.Reader)
+	keys := identity.NewKeys(db, peppers, clock.Real{}, rand.Reader).Sealing(sealer)
 	path := filepath.Join(s.state, keyFile)
 	if text, err := os.ReadFile(path); err == nil {
 		old := secret.New(strings.TrimSpace(string(text)))

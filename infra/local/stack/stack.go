@@ -62,6 +62,9 @@ var ErrRunning = errors.New("a stack is running from this directory already")
 type Stack struct {
 	// URL is the product's address, without a trailing slash.
 	URL string
+	// GatewayURL is the product behind the front: there a caller says by
+	// X-Forwarded-For which address API Gateway sees.
+	GatewayURL string
 	// AmazonURL is the fake Amazon's own address, and AdminURL that of its
 	// control panel.
 	AmazonURL, AdminURL string
@@ -152,6 +155,7 @@ func (s *Stack) up(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	s.GatewayURL = s.cloud.Endpoint() + "/restapis/" + s.Outputs["ApiId"] + "/" + stage + "/_user_request_"
 	if err := s.seed(ctx); err != nil {
 		return err
 	}

@@ -10,6 +10,9 @@
 // effect. On loopback with two busy cores that was one call in two thousand; a
 // Lambda function with a sixth of a core is as busy.
 //
+// It also follows no redirect: the SDK would follow 307 and 308, to any host, with a
+// body that holds customers' data. Endpoints are regional and do not redirect.
+//
 // It holds no state and changes nothing else about a request.
 package awshttp
 
@@ -36,7 +39,19 @@ func Wrap(next aws.HTTPClient) Client {
 	if next == nil {
 		next = sdk.NewBuildableClient()
 	}
+	if b, ok := next.(*sdk.BuildableClient); ok {
+		next = staying(b)
+	}
 	return Client{next}
+}
+
+// staying is the SDK's client, with its transport and its timeout, that takes a redirect
+// for the answer.
+func staying(b *sdk.BuildableClient) *http.Client {
+	return &http.Client{
+		Transport: b.GetTransport(), Timeout: b.GetTimeout(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Do sends the request.

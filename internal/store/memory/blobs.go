@@ -22,6 +22,10 @@ import (
 // Blobs is a store.Blobs in memory. It knows no retention: what a lifecycle
 // rule or Object Lock does to a bucket is not imitated.
 type Blobs struct {
+	// Seen, when set before first use, is told of every call before it is done. It runs
+	// without any lock held and concurrently.
+	Seen func(method string, t tenant.ID, bucket store.Bucket, name string)
+
 	clock clock.Clock
 
 	mu   sync.RWMutex
@@ -49,8 +53,15 @@ func NewBlobs(clk clock.Clock) *Blobs {
 	return &Blobs{clock: clk, blob: map[blobKey]blob{}}
 }
 
+func (b *Blobs) seen(method string, t tenant.ID, bucket store.Bucket, name string) {
+	if b.Seen != nil {
+		b.Seen(method, t, bucket, name)
+	}
+}
+
 // Put stores the object.
 func (b *Blobs) Put(ctx context.Context, t tenant.ID, bucket store.Bucket, name, contentType string, body []byte) error {
+	b.seen("put", t, bucket, name)
 	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name)); err != nil {
 		return err
 	}
@@ -71,6 +82,7 @@ func (b *Blobs) PutFrom(ctx context.Context, t tenant.ID, bucket store.Bucket, n
 
 // Get returns the object, or store.ErrNotFound.
 func (b *Blobs) Get(ctx context.Context, t tenant.ID, bucket store.Bucket, name string) ([]byte, error) {
+	b.seen("get", t, bucket, name)
 	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name)); err != nil {
 		return nil, err
 	}
@@ -99,6 +111,7 @@ func (b *Blobs) Read(ctx context.Context, t tenant.ID, bucket store.Bucket, name
 
 // Delete removes the object.
 func (b *Blobs) Delete(ctx context.Context, t tenant.ID, bucket store.Bucket, name string) error {
+	b.seen("delete", t, bucket, name)
 	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name)); err != nil {
 		return err
 	}
@@ -110,6 +123,7 @@ func (b *Blobs) Delete(ctx context.Context, t tenant.ID, bucket store.Bucket, na
 
 // List returns the names that begin with prefix, sorted.
 func (b *Blobs) List(ctx context.Context, t tenant.ID, bucket store.Bucket, prefix string) ([]string, error) {
+	b.seen("list", t, bucket, prefix)
 	if err := cmp.Or(ctx.Err(), store.CheckPrefix(t, bucket, prefix)); err != nil {
 		return nil, err
 	}
@@ -127,6 +141,7 @@ func (b *Blobs) List(ctx context.Context, t tenant.ID, bucket store.Bucket, pref
 
 // Link returns a URL that Follow understands; no network serves it.
 func (b *Blobs) Link(ctx context.Context, t tenant.ID, bucket store.Bucket, name string, valid time.Duration) (string, error) {
+	b.seen("link", t, bucket, name)
 	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name), store.CheckLink(valid)); err != nil {
 		return "", err
 	}
@@ -155,6 +170,7 @@ func (b *Blobs) Follow(link string) (contentType string, body []byte, err error)
 
 // Form returns a form that Submit understands; no network serves it.
 func (b *Blobs) Form(ctx context.Context, t tenant.ID, bucket store.Bucket, name string, u store.Upload) (store.Form, error) {
+	b.seen("form", t, bucket, name)
 	if err := cmp.Or(ctx.Err(), store.CheckName(t, bucket, name), store.CheckUpload(u)); err != nil {
 		return store.Form{}, err
 	}

@@ -45,6 +45,13 @@ const (
 	Transact OpKind = "transact"
 )
 
+// The kinds of reads that Seen is told of.
+const (
+	Get      OpKind = "get"
+	BatchGet OpKind = "batchGet"
+	Query    OpKind = "query"
+)
+
 // DB is a store.DB in memory. Set its fields before first use.
 type DB struct {
 	// Hook, when set, is asked before every well-formed write. With apply false
@@ -52,6 +59,10 @@ type DB struct {
 	// tried, and err, when not nil, is the answer whatever came of it, like an
 	// answer lost on the wire. It runs without any lock held and concurrently.
 	Hook func(Op) (apply bool, err error)
+	// Seen, when set, is told of every well-formed call before it is done: of reads by
+	// their key (for a query the PK and the prefix), of writes one by one. It runs
+	// without any lock held and concurrently.
+	Seen func(kind OpKind, t tenant.ID, table store.Table, key store.Key)
 	// NoStreams turns the streams off, for a simulation that nobody listens to:
 	// a stream keeps its records until Trim.
 	NoStreams bool
@@ -119,11 +130,18 @@ func (db *DB) read(t *table, k partKey, sk string) *row {
 	return s.parts[k].get(sk)
 }
 
+func (db *DB) seen(kind OpKind, t tenant.ID, table store.Table, key store.Key) {
+	if db.Seen != nil {
+		db.Seen(kind, t, table, key)
+	}
+}
+
 // Get returns one item, or store.ErrNotFound.
 func (db *DB) Get(ctx context.Context, t tenant.ID, table store.Table, key store.Key) (store.Item, error) {
 	if err := cmp.Or(ctx.Err(), store.CheckKeys(t, table, key)); err != nil {
 		return store.Item{}, err
 	}
+	db.seen(Get, t, table, key)
 	tab := db.tables[table]
 	r := db.read(tab, partKey{t, key.PK}, key.SK)
 	tab.read.Add(store.ReadUnits(r.bytes()))
@@ -146,6 +164,7 @@ func (db *DB) BatchGet(ctx context.Context, t tenant.ID, table store.Table, keys
 			continue
 		}
 		seen[key] = true
+		db.seen(BatchGet, t, table, key)
 		r := db.read(tab, partKey{t, key.PK}, key.SK)
 		tab.read.Add(store.ReadUnits(r.bytes()))
 		if r != nil {
@@ -160,6 +179,7 @@ func (db *DB) Query(ctx context.Context, t tenant.ID, table store.Table, q store
 	if err := cmp.Or(ctx.Err(), store.CheckQuery(t, table, q)); err != nil {
 		return store.Page{}, err
 	}
+	db.seen(Query, t, table, store.Key{PK: q.PK, SK: q.Prefix})
 	tab := db.tables[table]
 	k := partKey{t, q.PK}
 	s := db.shard(tab, k)

@@ -14,6 +14,9 @@ func (db *DB) write(ctx context.Context, kind OpKind, writes ...store.Write) (*r
 	if err := cmp.Or(ctx.Err(), store.CheckWrites(writes...)); err != nil {
 		return nil, err
 	}
+	for _, w := range writes {
+		db.seen(kind, w.Tenant, w.Table, w.On())
+	}
 	if db.Hook == nil {
 		return db.apply(kind, writes)
 	}

@@ -102,6 +102,9 @@ func (b *Blobs) PutFrom(ctx context.Context, t tenant.ID, bucket store.Bucket, n
 	if contentType != "" {
 		in.ContentType = &contentType
 	}
+	if store.Brief(bucket, name) {
+		in.Tagging = aws.String(store.BriefTag + "=" + store.BriefValue)
+	}
 	_, err = b.client.PutObject(ctx, in)
 	return failure(err)
 }
@@ -191,19 +194,29 @@ func (b *Blobs) Form(ctx context.Context, t tenant.ID, bucket store.Bucket, name
 	if err != nil {
 		return store.Form{}, err
 	}
+	brief := store.Brief(bucket, name)
 	req, err := b.signer.PresignPostObject(ctx, &s3.PutObjectInput{Bucket: physical, Key: key}, func(o *s3.PresignPostOptions) {
 		o.Expires = u.Valid
 		o.Conditions = []any{
 			[]any{"content-length-range", u.Min, u.Max},
 			map[string]string{"Content-Type": u.ContentType},
 		}
+		if brief {
+			o.Conditions = append(o.Conditions, map[string]string{"tagging": briefTagging})
+		}
 	})
 	if err != nil {
 		return store.Form{}, failure(err)
 	}
 	req.Values["Content-Type"] = u.ContentType
+	if brief {
+		req.Values["tagging"] = briefTagging
+	}
 	return store.Form{URL: req.URL, Fields: req.Values}, nil
 }
+
+// briefTagging is the tag as a form has it.
+const briefTagging = "<Tagging><TagSet><Tag><Key>" + store.BriefTag + "</Key><Value>" + store.BriefValue + "</Value></Tag></TagSet></Tagging>"
 
 // failure puts the SDK's errors into the words of package store.
 func failure(err error) error {

@@ -104,9 +104,10 @@ type (
 		Counts map[string]int `json:"counts"`
 	}
 	exportDoc struct {
-		ID    string `json:"id"`
-		State string `json:"state"`
-		URL   string `json:"url"`
+		ID       string `json:"id"`
+		State    string `json:"state"`
+		URL      string `json:"url"`
+		Password string `json:"password"`
 	}
 	ledgerDoc struct {
 		Size int64 `json:"size"`

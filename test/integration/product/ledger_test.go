@@ -13,6 +13,8 @@ import (
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/price"
 	"pricemanager/internal/privacy"
+	"pricemanager/internal/privacy/locked"
+	"pricemanager/internal/secret"
 )
 
 // export asks for the tenant's export, waits for it, and returns the events of
@@ -36,20 +38,20 @@ func (s *seller) export(t *testing.T) []ledger.Event {
 		t.Fatalf("download the export: status %d: %.300s", status, archive)
 	}
 	key := ask[struct{ Key string }](t, s.api, http.StatusOK, http.MethodGet, "/ledger/key", "").Key
-	report, err := privacy.Verify(bytes.NewReader(archive), int64(len(archive)), ledger.VerifyOpts{Key: key})
+	report, err := privacy.Verify(bytes.NewReader(archive), int64(len(archive)), secret.New(e.Password), ledger.VerifyOpts{Key: key})
 	if err != nil || report.Tenant != s.tenant {
 		t.Fatalf("the export of %s is of %s and verifies with: %v", s.tenant, report.Tenant, err)
 	}
-	return events(t, archive)
+	return events(t, archive, secret.New(e.Password))
 }
 
-func events(t *testing.T, archive []byte) (all []ledger.Event) {
+func events(t *testing.T, archive []byte, password secret.Value) (all []ledger.Event) {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := z.Open("ledger.jsonl")
+	f, err := locked.Find(z, "ledger.jsonl", password)
 	if err != nil {
 		t.Fatal(err)
 	}

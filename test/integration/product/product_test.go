@@ -29,7 +29,7 @@ func TestProduct(t *testing.T) {
 			quiet = start(t, top, stack.Options{
 				EnforceIAM: true, SeedFile: demoFile(t, "fakeamazon-seed.json"),
 				// A price that does not show is given up soon.
-				Parameters: map[string]string{"ConfirmWithin": "6s"},
+				Parameters: map[string]string{"ConfirmWithin": "6s", "LimitAllow": "127.0.0.1"},
 			})
 			undisturbed(t, quiet)
 		})
@@ -39,7 +39,7 @@ func TestProduct(t *testing.T) {
 			rough = start(t, top, stack.Options{
 				EndpointForFunctions: proxy.URL,
 				// Short, and still longer than an intent lives and a price takes to show.
-				Parameters: map[string]string{"UnknownFor": "2s", "ConfirmWithin": "60s"},
+				Parameters: map[string]string{"UnknownFor": "2s", "ConfirmWithin": "60s", "LimitAllow": "127.0.0.1"},
 			})
 			proxy.open(rough.Config())
 			disturbed(t, rough, proxy)
@@ -70,7 +70,13 @@ func undisturbed(t *testing.T, r *rig) {
 	t.Run("AFileIsFetchedOnItsScheduleAndItsPlanWaits", func(t *testing.T) { fed.isFetched(t) })
 	t.Run("TablesAreTakenAwayAndChangeNothingWhenTheyComeBack", func(t *testing.T) { takenAway(t, r) })
 	t.Run("ABatchEndsByItselfAtItsTime", func(t *testing.T) { short.isTakenBack(t) })
+	t.Run("TheHundredAndFirstRequestOfAMinuteWaitsAndTheKillSwitchDoesNot", func(t *testing.T) { limited(t, r) })
 	t.Run("TheScheduleFindsWorkWhoseDoorbellWasLost", func(t *testing.T) { lost.isFound(t) })
+	t.Run("ItemsAreComparedWithTheLedger", func(t *testing.T) {
+		if failed := r.invoke(t, "scheduler", `{"job":"reconcile"}`); failed != "" {
+			t.Error(failed)
+		}
+	})
 	r.amazon.isPleased(t)
 }
 

@@ -20,6 +20,7 @@ import (
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/dynamo"
 	"pricemanager/internal/tenant"
+	"pricemanager/test/canary"
 	"pricemanager/test/fakeamazon"
 )
 
@@ -70,10 +71,10 @@ func (r *rig) customer(t *testing.T, name string, n int) *seller {
 		}
 		return []secret.Value{secret.New(aws.ToString(out.SecretString))}, nil
 	}
-	if err := identity.NewTenants(r.db(), clock.Real{}).Create(t.Context(), s.tenant, "test", name); err != nil {
+	if err := identity.NewTenants(r.db(), r.Sealer(), clock.Real{}).Create(t.Context(), s.tenant, "test", canary.CompanyName+" "+name); err != nil {
 		t.Fatal(err)
 	}
-	_, key, err := identity.NewKeys(r.db(), peppers, clock.Real{}, rand.Reader).Create(t.Context(), s.tenant, "test", name, identity.Scopes())
+	_, key, err := identity.NewKeys(r.db(), peppers, clock.Real{}, rand.Reader).Sealing(r.Sealer()).Create(t.Context(), s.tenant, "test", canary.CompanyName+" "+name, identity.Scopes())
 	if err != nil {
 		t.Fatal(err)
 	}

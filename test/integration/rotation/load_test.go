@@ -133,14 +133,15 @@ func newWorld(t *testing.T) *world {
 	kms := memkms.New(rand.Reader)
 	for range instances {
 		w.brokers = append(w.brokers, w.newer())
-		w.keys = append(w.keys, identity.NewKeys(w.db, identity.PeppersFrom(secret.NewCached(w.static, w.clock, 5*time.Minute), pepperName), w.clock, rand.Reader))
 		w.sealers = append(w.sealers, envelope.New(kms, w.db, w.clock))
+		w.keys = append(w.keys, identity.NewKeys(w.db, identity.PeppersFrom(secret.NewCached(w.static, w.clock, 5*time.Minute), pepperName), w.clock, rand.Reader).
+			Sealing(w.sealers[len(w.keys)]))
 	}
 	// The rotations see the vault through a door that can be shut on them.
 	door := door{w.static, w}
 	w.lwa = &connect.Rotation{DB: w.db, Vault: door, Name: lwaName, LWA: login, Amazon: api, Region: price.EU, Clock: w.clock}
 	w.pepper = identity.PepperRotation{Vault: door, Name: pepperName, Clock: w.clock, Random: rand.Reader}
-	if err := identity.NewTenants(w.db, w.clock).Create(t.Context(), owner, "operator", "Firm"); err != nil {
+	if err := identity.NewTenants(w.db, w.sealers[0], w.clock).Create(t.Context(), owner, "operator", "Firm"); err != nil {
 		t.Fatal(err)
 	}
 	_, w.apiKey = w.create(t)

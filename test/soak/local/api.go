@@ -152,8 +152,9 @@ type (
 		Name string `json:"name"`
 	}
 	exportDoc struct {
-		ID    string `json:"id"`
-		State string `json:"state"`
-		URL   string `json:"url"`
+		ID       string `json:"id"`
+		State    string `json:"state"`
+		URL      string `json:"url"`
+		Password string `json:"password"`
 	}
 )

@@ -15,6 +15,8 @@ import (
 
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/privacy"
+	"pricemanager/internal/privacy/locked"
+	"pricemanager/internal/secret"
 )
 
 // history exports everything of the seller, verifies the archive and the ledger
@@ -73,20 +75,20 @@ func (s *seller) export(ctx context.Context) ([]ledger.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := privacy.Verify(bytes.NewReader(archive), int64(len(archive)), ledger.VerifyOpts{Key: key.Key})
+	report, err := privacy.Verify(bytes.NewReader(archive), int64(len(archive)), secret.New(e.Password), ledger.VerifyOpts{Key: key.Key})
 	if err != nil || report.Tenant != s.tenant {
 		return nil, fmt.Errorf("the export of %s is of %s and verifies with: %w", s.tenant, report.Tenant, err)
 	}
-	return events(archive)
+	return events(archive, secret.New(e.Password))
 }
 
 // events reads the events of a verified archive.
-func events(archive []byte) (all []ledger.Event, err error) {
+func events(archive []byte, password secret.Value) (all []ledger.Event, err error) {
 	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
 		return nil, err
 	}
-	f, err := z.Open("ledger.jsonl")
+	f, err := locked.Find(z, "ledger.jsonl", password)
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func open(ctx context.Context, out io.Writer) (w *world, err error) {
 	w.Stack, err = stack.Up(ctx, stack.Options{
 		StateDir: w.state, AWSPort: port, EndpointForFunctions: w.proxy.url, Speed: speed, Log: w.log,
 		// Short, and still longer than an intent lives and a price takes to show.
-		Parameters: map[string]string{"UnknownFor": "2s", "ConfirmWithin": "60s"},
+		Parameters: map[string]string{"UnknownFor": "2s", "ConfirmWithin": "60s", "LimitAllow": "127.0.0.1", "TenantQuota": "60000", "CallerQuota": "60000"},
 	})
 	if err != nil {
 		return w, err
@@ -191,10 +191,10 @@ func (w *world) seller(ctx context.Context, name string, n int) (*seller, error)
 		}
 		return []secret.Value{secret.New(aws.ToString(out.SecretString))}, nil
 	}
-	if err := identity.NewTenants(db, clock.Real{}).Create(ctx, s.tenant, "soak", name); err != nil {
+	if err := identity.NewTenants(db, w.Sealer(), clock.Real{}).Create(ctx, s.tenant, "soak", name); err != nil {
 		return nil, err
 	}
-	_, key, err := identity.NewKeys(db, peppers, clock.Real{}, rand.Reader).Create(ctx, s.tenant, "soak", name, identity.Scopes())
+	_, key, err := identity.NewKeys(db, peppers, clock.Real{}, rand.Reader).Sealing(w.Sealer()).Create(ctx, s.tenant, "soak", name, identity.Scopes())
 	if err != nil {
 		return nil, err
 	}

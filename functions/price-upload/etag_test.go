@@ -1,0 +1,4 @@
+package main
+
+// etag is how the API writes a version.
+func etag(version string) string { return `"` + version + `"` }
