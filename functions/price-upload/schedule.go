@@ -96,11 +96,6 @@ const revertNote = "At most so many: rows whose price was changed since, or neve
 
 // planSchedule shows what would happen when, before anything is asked for.
 func (h *handler) planSchedule(ctx context.Context, r *web.Request) (*web.Response, error) {
-	for _, name := range []string{"activateAt", "revertAt"} {
-		if r.Query.Has(name) && r.Query.Get(name) == "" {
-			return nil, fault.New(fault.Invalid, "query", "%s is empty: give a time, or leave it out.", name)
-		}
-	}
 	when, err := h.times(r.Query.Get("activateAt"), r.Query.Get("revertAt"))
 	if err != nil {
 		return nil, err

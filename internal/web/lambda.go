@@ -339,6 +339,11 @@ func query(ev events.APIGatewayProxyRequest) (url.Values, error) {
 	}
 	size := 0
 	for k, vs := range q {
+		// An empty variable in a script must not ask for everything. The end of a
+		// list is an empty cursor, though.
+		if k != "after" && (len(vs) == 0 || vs[0] == "") {
+			return nil, fault.New(fault.Invalid, "query", "The query has %.40q without a value: give one, or leave it out.", k)
+		}
 		if len(vs) > 1 {
 			return nil, fault.New(fault.Invalid, "query", "The query has %.40q %d times; say it once.", k, len(vs))
 		}

@@ -202,6 +202,13 @@ func TestRequestArrivesCheckedAndWithItsOwnParams(t *testing.T) {
 	// Two values: whoever reads the first would mean another thing than who reads the last.
 	ev.MultiValueQueryStringParameters["a"] = []string{"1", "2"}
 	wantProblem(t, e.call(ev), 400, "query")
+	// An empty variable in a script is not the wish for everything; an empty cursor is where a list begins.
+	ev.MultiValueQueryStringParameters = map[string][]string{"member": {""}}
+	wantProblem(t, e.call(ev), 400, "query")
+	ev.MultiValueQueryStringParameters, ev.QueryStringParameters = nil, map[string]string{"after": ""}
+	if r := e.call(ev); r.StatusCode != 200 {
+		t.Errorf("an empty cursor: %s", r.Body)
+	}
 	for _, literal := range []string{"/plans/latest", "/offers/all"} { // listed after and before the parameter
 		if e.call(get(literal)); len(e.seen.Params) != 0 {
 			t.Errorf("%s matched as a parameter: %v", literal, e.seen.Params)

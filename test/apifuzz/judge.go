@@ -21,10 +21,10 @@ const (
 
 // judge is schemathesis with its settings.
 type judge struct {
-	python, contract, key, dir string
-	seed                       int
-	ids                        ids
-	runs                       int
+	python, contract, dir string
+	seed                  int
+	ids                   ids
+	runs                  int
 }
 
 // verdict is the part of schemathesis's JSON report that is looked at.
@@ -47,9 +47,9 @@ type verdict struct {
 // itself answers to methods that no route has.
 const leftOut = "positive_data_acceptance,unsupported_method,allow_header_conformance,ensure_resource_availability,use_after_free"
 
-// try runs schemathesis against target. Failures are in the verdict; an error is a
+// try runs schemathesis against target with a credential, a header. Failures are in the verdict; an error is a
 // run that did not come to one.
-func (j *judge) try(ctx context.Context, target string, args ...string) (verdict, error) {
+func (j *judge) try(ctx context.Context, target, credential string, args ...string) (verdict, error) {
 	var v verdict
 	j.runs++
 	config := filepath.Join(j.dir, "schemathesis.toml")
@@ -58,7 +58,7 @@ func (j *judge) try(ctx context.Context, target string, args ...string) (verdict
 	}
 	out := filepath.Join(j.dir, fmt.Sprintf("report-%d.json", j.runs))
 	args = append([]string{
-		"--config-file", config, "run", j.contract, "--url", target, "--header", "Authorization: Bearer " + j.key,
+		"--config-file", config, "run", j.contract, "--url", target, "--header", credential,
 		"--seed", strconv.Itoa(j.seed), "--max-examples", "8", "--phases", "examples,coverage,fuzzing", "--exclude-checks", leftOut,
 		"--generation-database", "none", "--request-timeout", "30", "--workers", "1", "--continue-on-failure",
 		"--warnings", "off", "--report-json-path", out,

@@ -22,9 +22,12 @@ import (
 	"pricemanager/internal/price"
 )
 
-// dangerous takes away what the fuzzer works with (it ends its own API key, or
-// stops its tenant for good), so it is tried alone and last.
-const dangerous = "notMe"
+// What takes away what the fuzzer works with is tried alone and last: its own API
+// key, and its own session, whose id it finds in the lists.
+const endsKey, endsSession = "notMe", "signOut,endSession,endMembersSessions"
+
+// people are the operations of members, which an API key cannot ask for.
+const people = "/x-function == account"
 
 func run(ctx context.Context, getenv func(string) string) (r report, err error) {
 	start := time.Now()
@@ -52,25 +55,39 @@ func run(ctx context.Context, getenv func(string) string) (r report, err error) 
 		return r, err
 	}
 	defer func() { _ = s.Close() }()
-	judge := &judge{
-		python: python, contract: filepath.Join(root, "infra", "openapi.yaml"), key: s.APIKey.Reveal(), dir: dir, seed: seed, ids: ids,
+	judge := &judge{python: python, contract: filepath.Join(root, "infra", "openapi.yaml"), dir: dir, seed: seed, ids: ids}
+	key := "Authorization: Bearer " + s.APIKey.Reveal()
+	owner, err := signedIn(ctx, s)
+	if err != nil {
+		return r, err
 	}
 	fmt.Println("Controls: a server error and a wrong answer, made on purpose")
-	if r.Controls, err = controls(ctx, judge, s.URL); err != nil {
+	if r.Controls, err = controls(ctx, judge, s.URL, key); err != nil {
 		return r, err
 	}
 	fmt.Printf("Trying the API for up to %d s\n", seconds)
-	main, err := judge.try(ctx, s.URL, "--exclude-operation-id", dangerous, "--max-time", strconv.Itoa(seconds))
-	if err != nil {
-		return r, err
+	var verdicts []verdict
+	for _, part := range []struct {
+		credential string
+		seconds    int
+		args       []string
+	}{
+		{key, seconds * 2 / 3, []string{"--exclude-by", people, "--exclude-operation-id", endsKey}},
+		// The cookie goes along with everything, also where the fuzzer would leave it out:
+		// what is answered without one is for the matrix of test/isolation.
+		{owner, seconds / 3, append([]string{"--include-by", people, "--generation-with-security-parameters", "false"}, each("--exclude-operation-id", endsSession)...)},
+		{owner, 10, append([]string{"--generation-with-security-parameters", "false"}, each("--include-operation-id", endsSession)...)},
+		{key, 10, []string{"--include-operation-id", endsKey}},
+	} {
+		v, err := judge.try(ctx, s.URL, part.credential, append(part.args, "--max-time", strconv.Itoa(max(part.seconds, 1)))...)
+		if err != nil {
+			return r, err
+		}
+		verdicts = append(verdicts, v)
 	}
-	last, err := judge.try(ctx, s.URL, "--include-operation-id", dangerous, "--max-time", "10")
-	if err != nil {
-		return r, err
-	}
-	r.Operations = main.Operations.Total
+	r.Operations = verdicts[0].Operations.Total
 	r.Failures = map[string]int{}
-	for _, v := range []verdict{main, last} {
+	for _, v := range verdicts {
 		r.Tested += v.Operations.Tested
 		r.Requests += v.Cases.Generated
 		for _, f := range v.Failures {
@@ -92,6 +109,14 @@ func run(ctx context.Context, getenv func(string) string) (r report, err error) 
 		err = errors.Join(err, fmt.Errorf("%d of %d operations were tried", r.Tested, r.Operations))
 	}
 	return r, err
+}
+
+// each says an option once for each of the names.
+func each(option, names string) (args []string) {
+	for _, n := range strings.Split(names, ",") {
+		args = append(args, option, n)
+	}
+	return args
 }
 
 func settings(getenv func(string) string) (seconds, seed int, err error) {
@@ -150,7 +175,7 @@ func (i ids) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // controls lets schemathesis judge two answers that are made wrong on the way, and
 // counts those that it objects to.
-func controls(ctx context.Context, j *judge, target string) (int, error) {
+func controls(ctx context.Context, j *judge, target, credential string) (int, error) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return 0, err
@@ -168,7 +193,7 @@ func controls(ctx context.Context, j *judge, target string) (int, error) {
 	} {
 		proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, ModifyResponse: spoil}
 		front := httptest.NewServer(proxy)
-		v, err := j.try(ctx, front.URL, "--include-operation-id", "version", "--max-time", "5")
+		v, err := j.try(ctx, front.URL, credential, "--include-operation-id", "version", "--max-time", "5")
 		front.Close()
 		if err != nil {
 			return caught, err
