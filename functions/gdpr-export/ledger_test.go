@@ -96,7 +96,10 @@ func TestProofsOverTheAPIHoldAgainstCheckpoints(t *testing.T) {
 	if status, b := w.get(t, w.key[tenantB], "/ledger/proof", map[string]string{"leaf": "0"}); status != http.StatusBadRequest {
 		t.Errorf("another tenant: %d %s", status, b)
 	}
-	for _, leaf := range []string{"", "-1", "+1", "1.0", "99999999999999999999"} {
+	if status, b := w.get(t, w.key[tenantA], "/ledger/proof", map[string]string{"leaf": ""}); status != http.StatusBadRequest || !strings.Contains(string(b), "without a value") {
+		t.Errorf("no leaf: %d %s", status, b)
+	}
+	for _, leaf := range []string{"-1", "+1", "1.0", "99999999999999999999"} {
 		if status, b := w.get(t, w.key[tenantA], "/ledger/proof", map[string]string{"leaf": leaf}); status != http.StatusBadRequest || !strings.Contains(string(b), "want a whole number") {
 			t.Errorf("leaf %q: %d %s", leaf, status, b)
 		}
