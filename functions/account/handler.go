@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"pricemanager/internal/account"
-	"pricemanager/internal/edge"
 	"pricemanager/internal/fault"
+	"pricemanager/internal/front"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/limit"
@@ -60,28 +60,26 @@ type handler struct {
 func newHandler(d deps) (*handler, error) {
 	clk, log := d.app.Clock, d.app.Log
 	h := &handler{keys: identity.NewKeys(d.db, identity.PeppersFrom(d.secrets, d.cfg.Secrets.Pepper), clk, d.random).Sealing(d.sealer)}
-	list := edge.New(d.db, h.keys.Hashes, clk, log)
-	limits, err := limit.New(d.db, h.keys.Hashes, list, limit.Quotas(d.cfg.Limits), clk, log, d.app.Metrics)
+	before, err := front.New(front.Parts{
+		DB: d.db, Clock: clk, Random: d.random, Log: log, Metrics: d.app.Metrics, Hashes: h.keys.Hashes, Quotas: limit.Quotas(d.cfg.Limits),
+		Uses: ledger.Outbox{DB: d.db, Table: store.Offers, Clock: clk, Sealer: d.sealer},
+	})
 	if err != nil {
 		return nil, err
 	}
 	h.accounts = &account.Service{
 		DB: d.db, Seal: d.sealer, Clock: clk, Random: d.random, Provider: d.provider, Mail: d.mail, Log: log, Metrics: d.app.Metrics, URL: d.cfg.Public.URL,
 		Members:  &identity.Members{DB: d.db, Seal: d.sealer, Index: d.index, Clock: clk},
-		Sessions: &identity.Sessions{DB: d.db, Clock: clk, Random: d.random},
+		Sessions: before.Sessions,
 		Tenants:  identity.NewTenants(d.db, d.sealer, clk),
-		Misuse:   limit.NewMisuse(d.db, h.keys.Hashes, list, stuffing, clk, d.app.Metrics),
+		Misuse:   limit.NewMisuse(d.db, h.keys.Hashes, before.List, stuffing, clk, d.app.Metrics),
 	}
 	ours, err := pages.Routes()
 	if err != nil {
 		return nil, err
 	}
-	if h.router, err = web.New(log, clk, "", append(h.routes(), ours...)...); err != nil {
-		return nil, err
-	}
-	uses := ledger.Outbox{DB: d.db, Table: store.Offers, Clock: clk, Sealer: d.sealer}
-	h.router.WithSessions(h.accounts.Sessions).WithLimits(limits).WithGate(list).WithSources(list.Source).WithMetrics(d.app.Metrics).WithUses(uses, list.Sources)
-	return h, nil
+	h.router, err = before.Router(append(h.routes(), ours...)...)
+	return h, err
 }
 
 // events serves the function's triggers.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"pricemanager/internal/connect"
-	"pricemanager/internal/edge"
+	"pricemanager/internal/front"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
@@ -114,17 +114,14 @@ func newHandler(d deps) (*handler, error) {
 			Revoke: func(ctx context.Context, t tenant.ID) error { return connections.DisconnectAll(ctx, "privacy", t) },
 		},
 	}
-	var err error
-	if h.router, err = web.New(d.app.Log, d.app.Clock, "", h.routes()...); err != nil {
-		return nil, err
-	}
-	list := edge.New(d.db, h.keys.Hashes, d.app.Clock, d.app.Log)
-	limits, err := limit.New(d.db, h.keys.Hashes, list, limit.Quotas(d.cfg.Limits), d.app.Clock, d.app.Log, d.app.Metrics)
+	before, err := front.New(front.Parts{
+		DB: d.db, Clock: d.app.Clock, Random: d.random, Log: d.app.Log, Metrics: d.app.Metrics, Hashes: h.keys.Hashes, Quotas: limit.Quotas(d.cfg.Limits),
+	})
 	if err != nil {
 		return nil, err
 	}
-	h.router.WithSessions(&identity.Sessions{DB: d.db, Clock: d.app.Clock, Random: d.random}).WithLimits(limits).WithGate(list).WithSources(list.Source).WithMetrics(d.app.Metrics)
-	return h, nil
+	h.router, err = before.Router(h.routes()...)
+	return h, err
 }
 
 // events serves all of the function's triggers.

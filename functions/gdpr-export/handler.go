@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"pricemanager/internal/edge"
 	"pricemanager/internal/fault"
+	"pricemanager/internal/front"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/lane"
 	"pricemanager/internal/ledger"
@@ -77,18 +77,15 @@ func newHandler(d deps) (*handler, error) {
 		DB: d.db, Blobs: d.blobs, Objects: d.objects, Spool: d.spool, Sealer: d.sealer, Queue: d.queue, Ledger: h.log, Sources: h.sources(d),
 		Clock: d.app.Clock, Rand: d.random, Trace: trace.Header,
 	}
-	var err error
-	if h.router, err = web.New(d.app.Log, d.app.Clock, "", h.routes()...); err != nil {
-		return nil, err
-	}
-	list := edge.New(d.db, h.keys.Hashes, d.app.Clock, d.app.Log)
-	limits, err := limit.New(d.db, h.keys.Hashes, list, limit.Quotas(d.cfg.Limits), d.app.Clock, d.app.Log, d.app.Metrics)
+	before, err := front.New(front.Parts{
+		DB: d.db, Clock: d.app.Clock, Random: d.random, Log: d.app.Log, Metrics: d.app.Metrics, Hashes: h.keys.Hashes, Quotas: limit.Quotas(d.cfg.Limits),
+		Uses: ledger.Outbox{DB: d.db, Table: store.Offers, Clock: d.app.Clock, Sealer: d.sealer},
+	})
 	if err != nil {
 		return nil, err
 	}
-	h.router.WithSessions(&identity.Sessions{DB: d.db, Clock: d.app.Clock, Random: d.random}).WithLimits(limits).WithGate(list).WithSources(list.Source).WithMetrics(d.app.Metrics).
-		WithUses(ledger.Outbox{DB: d.db, Table: store.Offers, Clock: d.app.Clock, Sealer: d.sealer}, list.Sources)
-	return h, nil
+	h.router, err = before.Router(h.routes()...)
+	return h, err
 }
 
 // events serves both of the function's triggers.

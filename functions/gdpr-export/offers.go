@@ -51,6 +51,11 @@ func (s offerList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) e
 	if err != nil {
 		return err
 	}
+	return s.each(ctx, t, func(v lane.View) error { return addOffer(table, v) })
+}
+
+// each calls add for every offer of the tenant.
+func (s offerList) each(ctx context.Context, t tenant.ID, add func(lane.View) error) error {
 	all, err := s.connections.List(ctx, t)
 	if err != nil {
 		return err
@@ -62,7 +67,7 @@ func (s offerList) export(ctx context.Context, t tenant.ID, w *privacy.Writer) e
 				return err
 			}
 			for _, v := range views {
-				if err := addOffer(table, v); err != nil {
+				if err := add(v); err != nil {
 					return err
 				}
 			}
@@ -84,25 +89,8 @@ func (s offerList) prices(ctx context.Context, t tenant.ID, w *privacy.Writer) e
 	if err != nil {
 		return err
 	}
-	all, err := s.connections.List(ctx, t)
-	if err != nil {
+	if err := s.each(ctx, t, func(v lane.View) error { return table.Add(v.Offer) }); err != nil {
 		return err
-	}
-	for _, c := range all {
-		for after := ""; ; {
-			views, next, err := s.offers.Page(ctx, t, c.ID, "", after, page)
-			if err != nil {
-				return err
-			}
-			for _, v := range views {
-				if err := table.Add(v.Offer); err != nil {
-					return err
-				}
-			}
-			if after = next; after == "" {
-				break
-			}
-		}
 	}
 	rows(int64(table.Rows()))
 	return table.Close()

@@ -11,6 +11,7 @@ import (
 	"pricemanager/internal/connect"
 	"pricemanager/internal/edge"
 	"pricemanager/internal/fault"
+	"pricemanager/internal/front"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/limit"
@@ -51,7 +52,15 @@ func newRouter(log *slog.Logger, m *metrics.Writer, connections *connect.Service
 		return nil, err
 	}
 	h := &handler{connections}
-	router, err := web.New(log, connections.Clock, "",
+	before, err := front.New(front.Parts{
+		DB: connections.DB, Clock: connections.Clock, Random: connections.Random, Log: log, Metrics: m, Hashes: hashes, Quotas: q,
+		// Without addresses, but for their keyed hashes: this function opens no data keys.
+		Uses: ledger.Outbox{DB: connections.DB, Table: store.Offers, Clock: connections.Clock},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return before.Router(
 		web.Route{Method: http.MethodPost, Pattern: "/connections", Scope: identity.ConnectionsWrite, Handler: h.start},
 		web.Route{Method: http.MethodGet, Pattern: "/connections", Scope: identity.ConnectionsRead, Handler: h.list},
 		web.Route{Method: http.MethodGet, Pattern: "/connections/{id}", Scope: identity.ConnectionsRead, Handler: h.get},
@@ -59,18 +68,6 @@ func newRouter(log *slog.Logger, m *metrics.Writer, connections *connect.Service
 		web.Route{Method: http.MethodPost, Pattern: "/connections/{id}/import", Scope: identity.ConnectionsWrite, Handler: h.requestImport},
 		web.Route{Method: http.MethodGet, Pattern: callbackPath, Scope: web.Public, Handler: h.callback},
 	)
-	if err != nil {
-		return nil, err
-	}
-	list := edge.New(connections.DB, hashes, connections.Clock, log)
-	// Without addresses, but for their keyed hashes: this function opens no data keys.
-	uses := ledger.Outbox{DB: connections.DB, Table: store.Offers, Clock: connections.Clock}
-	limits, err := limit.New(connections.DB, hashes, list, q, connections.Clock, log, m)
-	if err != nil {
-		return nil, err
-	}
-	sessions := &identity.Sessions{DB: connections.DB, Clock: connections.Clock, Random: connections.Random}
-	return router.WithSessions(sessions).WithMetrics(m).WithLimits(limits).WithGate(list).WithSources(list.Source).WithUses(uses, list.Sources), nil
 }
 
 // connectionDoc is a connection as the API shows it.

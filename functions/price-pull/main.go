@@ -23,15 +23,11 @@ func main() { runtime.Main(run) }
 
 func run(ctx context.Context) error {
 	var cfg config
-	app, err := runtime.Open(ctx, &cfg)
+	app, aws, err := runtime.OpenWithAWS(ctx, &cfg)
 	if err != nil {
 		return err
 	}
 	client, err := cfg.client()
-	if err != nil {
-		return err
-	}
-	aws, err := app.AWS(ctx)
 	if err != nil {
 		return err
 	}

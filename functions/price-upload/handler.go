@@ -11,6 +11,7 @@ import (
 	"pricemanager/internal/download"
 	"pricemanager/internal/edge"
 	"pricemanager/internal/fetch"
+	"pricemanager/internal/front"
 	"pricemanager/internal/fx"
 	"pricemanager/internal/guard"
 	"pricemanager/internal/history"
@@ -178,17 +179,14 @@ func (h *handler) router() (*web.Router, error) {
 	if err := h.disclosure().Validate(); err != nil {
 		return nil, err
 	}
-	rt, err := web.New(h.app.Log, h.app.Clock, "", h.routes()...)
+	before, err := front.New(front.Parts{
+		DB: h.db, Clock: h.app.Clock, Random: h.random, Log: h.app.Log, Metrics: h.app.Metrics, Hashes: h.hashes, Quotas: limit.Quotas(h.cfg.Limits),
+		Uses: ledger.Outbox{DB: h.db, Table: store.Offers, Clock: h.app.Clock, Sealer: h.sealer},
+	})
 	if err != nil {
 		return nil, err
 	}
-	list := edge.New(h.db, h.hashes, h.app.Clock, h.app.Log)
-	limits, err := limit.New(h.db, h.hashes, list, limit.Quotas(h.cfg.Limits), h.app.Clock, h.app.Log, h.app.Metrics)
-	if err != nil {
-		return nil, err
-	}
-	return rt.WithSessions(&identity.Sessions{DB: h.db, Clock: h.app.Clock, Random: h.random}).WithLimits(limits).WithGate(list).WithSources(list.Source).WithMetrics(h.app.Metrics).
-		WithUses(ledger.Outbox{DB: h.db, Table: store.Offers, Clock: h.app.Clock, Sealer: h.sealer}, list.Sources), nil
+	return before.Router(h.routes()...)
 }
 
 func (h *handler) health(context.Context, *web.Request) (*web.Response, error) {

@@ -181,7 +181,7 @@ func (k *Keys) Authenticate(ctx context.Context, key secret.Value) (Principal, e
 	if err != nil {
 		return Principal{}, err
 	}
-	t, found, err := k.find(ctx, id)
+	t, found, err := find(ctx, k.db, directoryKey(id), itemKey(id))
 	if err != nil {
 		return Principal{}, fault.New(fault.Unavailable, "", "The key cannot be checked now; try again.").Because(err)
 	}
@@ -223,26 +223,6 @@ func (k *Keys) Authenticate(ctx context.Context, key secret.Value) (Principal, e
 	}
 	k.used(ctx, t, info, now)
 	return Principal{Tenant: t, Actor: "key:" + id, KeyID: id, Role: info.Role, Scopes: info.Scopes}, nil
-}
-
-// find returns the key's item and tenant, both empty when there is none.
-func (k *Keys) find(ctx context.Context, id string) (tenant.ID, store.Item, error) {
-	pointer, err := k.db.Get(ctx, store.Directory, store.Identity, directoryKey(id))
-	if errors.Is(err, store.ErrNotFound) {
-		return "", store.Item{}, nil
-	}
-	if err != nil {
-		return "", store.Item{}, fmt.Errorf("identity: directory: %w", err)
-	}
-	t := tenant.ID(pointer.Str("tenant"))
-	item, err := k.db.Get(ctx, t, store.Identity, itemKey(id))
-	if errors.Is(err, store.ErrNotFound) {
-		return "", store.Item{}, nil
-	}
-	if err != nil {
-		return "", store.Item{}, fmt.Errorf("identity: key item: %w", err)
-	}
-	return t, item, nil
 }
 
 // used notes when the key was last used. It is for people who tidy up, so a

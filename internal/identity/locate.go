@@ -9,6 +9,27 @@ import (
 	"pricemanager/internal/tenant"
 )
 
+// find follows a pointer of the Directory to the tenant's item of a credential; both
+// are empty when there is none.
+func find(ctx context.Context, db store.DB, pointer, of store.Key) (tenant.ID, store.Item, error) {
+	p, err := db.Get(ctx, store.Directory, store.Identity, pointer)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", store.Item{}, nil
+	}
+	if err != nil {
+		return "", store.Item{}, fmt.Errorf("identity: directory: %w", err)
+	}
+	t := tenant.ID(p.Str("tenant"))
+	item, err := db.Get(ctx, t, store.Identity, of)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", store.Item{}, nil
+	}
+	if err != nil {
+		return "", store.Item{}, fmt.Errorf("identity: %s: %w", of.PK, err)
+	}
+	return t, item, nil
+}
+
 // Locate returns the tenant and the member that an address's hash by Index is of, ""
 // for nobody's. It makes the same reads for an address of nobody, so that the time it
 // takes tells nothing.

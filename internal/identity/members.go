@@ -170,22 +170,11 @@ func (m *Members) ByMail(ctx context.Context, email string) (tenant.ID, Member, 
 	if err != nil {
 		return "", Member{}, fmt.Errorf("identity: by mail: %w", err)
 	}
-	pointer, err := m.DB.Get(ctx, store.Directory, store.Identity, mailKey(hash))
-	if errors.Is(err, store.ErrNotFound) {
-		return "", Member{}, errNoMember
-	}
+	t, id, err := m.Locate(ctx, hash)
 	if err != nil {
-		return "", Member{}, fmt.Errorf("identity: by mail: %w", err)
+		return "", Member{}, err
 	}
-	t := tenant.ID(pointer.Str("tenant"))
-	item, err := m.DB.Get(ctx, t, store.Identity, store.Key{PK: mailsPK, SK: hash})
-	if errors.Is(err, store.ErrNotFound) {
-		return "", Member{}, errNoMember
-	}
-	if err != nil {
-		return "", Member{}, fmt.Errorf("identity: by mail: %w", err)
-	}
-	member, err := m.Get(ctx, t, item.Str("member"))
+	member, err := m.Get(ctx, t, id)
 	return t, member, err
 }
 

@@ -163,7 +163,7 @@ func (s *Sessions) Resume(ctx context.Context, cookie secret.Value) (Principal, 
 	if !ok {
 		return Principal{}, none, errSession
 	}
-	t, item, err := s.find(ctx, id)
+	t, item, err := find(ctx, s.DB, sessionDirectory(id), sessionKey(id))
 	if err != nil {
 		return Principal{}, none, fault.New(fault.Unavailable, "", "Your session cannot be checked now; try again.").Because(err)
 	}
@@ -360,25 +360,6 @@ func (s *Sessions) List(ctx context.Context, t tenant.ID, member string) ([]Sess
 	}
 	slices.SortFunc(out, func(a, b Session) int { return b.LastSeen.Compare(a.LastSeen) })
 	return out, nil
-}
-
-func (s *Sessions) find(ctx context.Context, id string) (tenant.ID, store.Item, error) {
-	pointer, err := s.DB.Get(ctx, store.Directory, store.Identity, sessionDirectory(id))
-	if errors.Is(err, store.ErrNotFound) {
-		return "", store.Item{}, nil
-	}
-	if err != nil {
-		return "", store.Item{}, fmt.Errorf("identity: directory: %w", err)
-	}
-	t := tenant.ID(pointer.Str("tenant"))
-	item, err := s.DB.Get(ctx, t, store.Identity, sessionKey(id))
-	if errors.Is(err, store.ErrNotFound) {
-		return "", store.Item{}, nil
-	}
-	if err != nil {
-		return "", store.Item{}, fmt.Errorf("identity: session: %w", err)
-	}
-	return t, item, nil
 }
 
 // live is the check on reading: the table removes what expired late.

@@ -234,9 +234,9 @@ func (rt *Router) access(ctx context.Context, ev events.APIGatewayProxyRequest, 
 		slog.Int64("ms", took.Milliseconds()),
 		slog.Int("bytesIn", len(r.Body)), slog.Int("bytesOut", len(resp.Body)),
 	}
-	for name, id := range map[string]string{"keyId": r.Principal.KeyID, "member": r.Principal.Member, "session": r.Principal.Session} {
-		if id != "" {
-			attrs = append(attrs, slog.String(name, id))
+	for _, who := range []slog.Attr{slog.String("keyId", r.Principal.KeyID), slog.String("member", r.Principal.Member), slog.String("session", r.Principal.Session)} {
+		if who.Value.String() != "" {
+			attrs = append(attrs, who)
 		}
 	}
 	// The health of the function is its own: it waits for nobody else's keys.

@@ -25,6 +25,8 @@ func TestNoRouteIsLeftOut(t *testing.T) {
 		if strings.HasSuffix(file, "_test.go") {
 			calls[function] += string(text)
 		} else if strings.Contains(string(text), "web.New(") {
+			t.Errorf("%s makes a router without what stands before its routes: use front.New", file)
+		} else if strings.Contains(string(text), "front.New(") {
 			functions[function] = true
 		}
 	}
