@@ -84,7 +84,7 @@ func (w *world) plant(t *testing.T, id tenant.ID, mark string, minor int64) plan
 	has.add("uploads/", "UP-"+mark)
 
 	pulls := &pull.Store{DB: w.db, Sealer: w.sealer, Clock: clk, Check: (&fetch.Client{}).Check}
-	_, err = pulls.Create(ctx, id, "key:"+mark, pull.Source{URL: "https://files.example.com/" + mark + ".csv", Schedule: pull.Schedule{EveryMinutes: 60}}, strings.NewReader("the same source!"))
+	_, err = pulls.Create(ctx, id, pull.By{Actor: "key:" + mark}, pull.Source{URL: "https://files.example.com/" + mark + ".csv", Schedule: pull.Schedule{EveryMinutes: 60}}, strings.NewReader("the same source!"))
 	must(err)
 	has.add("pulls", "/"+mark+".csv")
 

@@ -18,7 +18,7 @@ func TestSourcesOfPriceFilesAreInTheExportOfTheirTenant(t *testing.T) {
 	urls := map[tenant.ID]string{tenantA: "https://a.example.com/a.csv?key=1", tenantB: "https://b.example.com/b.csv?key=2"}
 	shown := map[tenant.ID]string{tenantA: "https://a.example.com/a.csv?[hidden]", tenantB: "https://b.example.com/b.csv?[hidden]"}
 	for id, url := range urls {
-		if _, err := pulls.Create(ctx, id, "key:k", pull.Source{URL: url, Schedule: pull.Schedule{EveryMinutes: 60}}, rand.Reader); err != nil {
+		if _, err := pulls.Create(ctx, id, pull.By{Actor: "key:k"}, pull.Source{URL: url, Schedule: pull.Schedule{EveryMinutes: 60}}, rand.Reader); err != nil {
 			t.Fatal(err)
 		}
 	}

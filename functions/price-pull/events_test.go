@@ -109,7 +109,7 @@ func newWorld(t *testing.T) *world {
 		if strings.HasSuffix(path, ".xml") {
 			src.Kind, src.Marketplace = pull.Rates, ""
 		}
-		p, err := w.pulls.Create(t.Context(), seller, "key:test", src, strings.NewReader(name))
+		p, err := w.pulls.Create(t.Context(), seller, pull.By{Actor: "key:test"}, src, strings.NewReader(name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,15 +46,25 @@ const (
 )
 
 // doorman knows three keys of one tenant, one of them for offers only, and one of
-// another.
+// another; and two members of the first, of whom one made the first key, and one of the
+// other. How members really
+// come is shown where sessions are.
 type doorman struct{}
 
 func (doorman) Authenticate(_ context.Context, key secret.Value) (identity.Principal, error) {
 	switch key.Reveal() {
 	case "pmk_goodgoodgoodgood_goodgoodgoodgood":
-		return identity.Principal{Tenant: seller, Actor: "key:good", Role: identity.Machine, Scopes: identity.Scopes()}, nil
+		return identity.Principal{Tenant: seller, Actor: "key:good", Role: identity.Machine, Scopes: identity.Scopes(), MadeBy: "member:mfounder"}, nil
 	case "pmk_secondsecondseco_secondsecondseco":
 		return identity.Principal{Tenant: seller, Actor: "key:second", Role: identity.Machine, Scopes: identity.Scopes()}, nil
+	case "pmk_colleaguecolleag_colleaguecolleag":
+		return person("msecond", identity.Owner), nil
+	case "pmk_strangerstranger_strangerstranger":
+		p := person("mstranger", identity.Owner)
+		p.Tenant = stranger
+		return p, nil
+	case "pmk_foundsfoundsfoun_foundsfoundsfoun":
+		return person("mfounder", identity.Owner), nil
 	case "pmk_otherotherother1_otherotherother1":
 		return identity.Principal{Tenant: stranger, Actor: "key:other", Role: identity.Machine, Scopes: identity.Scopes()}, nil
 	case "pmk_offersoffersoffe_offersoffersoffe":
@@ -62,6 +72,14 @@ func (doorman) Authenticate(_ context.Context, key secret.Value) (identity.Princ
 	}
 	return identity.Principal{}, fault.New(fault.Unauthenticated, "", "The API key is not valid.").Because(errors.New("unknown"))
 }
+
+// person is a member who gave a code just now.
+func person(id string, role identity.Role) identity.Principal {
+	return identity.Principal{Tenant: seller, Actor: "member:" + id, Role: role, Member: id, Session: "s" + id, Enrolled: true, MFAAt: began}
+}
+
+// began is when worlds begin.
+var began = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 type world struct {
 	t     *testing.T
@@ -87,7 +105,7 @@ type world struct {
 // and two known offers at 20.00 EUR; a stranger has a connection of its own.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+	clk := clock.NewManual(began)
 	w := &world{t: t, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), planQueue: memory.NewQueue(clk), tables: memory.NewQueue(clk), clock: clk}
 	w.kms = memkms.New(crand.Reader)
 	w.sealer = envelope.New(w.kms, w.db, clk)
@@ -99,6 +117,9 @@ func newWorld(t *testing.T) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, id := range []string{"mfounder", "msecond"} {
+		w.member(id, identity.Owner)
 	}
 	known := price.FromMinor(2000, "EUR")
 	for _, sku := range []price.SKU{"SKU-1", "SKU-2"} {
@@ -121,11 +142,23 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// member has the tenant have a member; a role of "" has them removed.
+func (w *world) member(id string, role identity.Role) {
+	w.t.Helper()
+	item := store.Item{Key: store.Key{PK: "members", SK: id}, Attrs: map[string]any{"role": string(role)}}
+	if role == "" {
+		item.Attrs = map[string]any{"role": string(identity.Owner), "removedAt": store.Millis(w.clock.Now())}
+	}
+	if err := w.db.Put(w.t.Context(), seller, store.Identity, item); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // What the recorded events name. It follows from newWorld; newRecorded says so
 // when it no longer does.
 const (
 	readyPlan   = "plan_mrswiidsmfxgi33nebrhs5dfom"
-	readyToken  = "p1_-tEWND3bhvwiIcIsPe7rvZ5SMpTcsooZHRI8KcL6vtM"
+	readyToken  = "p1_raNpOj7Lequ3ZmGM0InCjGjr-xsrwEDbx1cWXlaXaNk"
 	appliedPlan = "plan_ojqw4zdpnuqge6lumvzsyidbom"
 	appliedAs   = "bat_ebwwc3tzebqxgidbojssa3tfmu"
 	waiting     = "bat_waitwaitwaitwaitwaitwaitwa"
@@ -240,7 +273,7 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 		"failure-correction-held":                    replay.Status(409, `"code":"large-move"`),
 		"failure-correction-moved":                   replay.Status(409, "no longer as you saw it"),
 		"failure-correction-of-a-foreign-connection": replay.Status(404, "There is no such connection"),
-		"success-release":                            replay.Status(201, `"by":"key:second"`),
+		"success-release":                            replay.Status(201, `"by":"member:msecond"`),
 		"failure-release-of-ones-own":                replay.Status(403, "Nobody releases their own plan"),
 		"success-approve":                            replay.Status(200, `"state":"ready"`),
 		"failure-approve-another-token":              replay.Status(409, "does not belong to this plan"),

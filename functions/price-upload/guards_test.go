@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,18 +12,27 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"pricemanager/internal/guard"
+	"pricemanager/internal/identity"
 	"pricemanager/internal/runtime"
 	"pricemanager/internal/runtime/metrics"
+	"pricemanager/internal/secret"
 	"pricemanager/internal/store"
 	"pricemanager/internal/web"
 	"pricemanager/test/replay"
 )
 
-const colleague = "pmk_secondsecondseco_secondsecondseco"
+// founder is who made the key mine, colleague another owner; both are signed in. second
+// is another key.
+const (
+	founder   = "pmk_foundsfoundsfoun_foundsfoundsfoun"
+	colleague = "pmk_colleaguecolleag_colleaguecolleag"
+	second    = "pmk_secondsecondseco_secondsecondseco"
+)
 
 // putGuards replaces the default guards.
 func (w *world) putGuards(key, match, body string) (int, string) {
@@ -98,7 +108,7 @@ func TestMembersSeeWhoChangedTheGuards(t *testing.T) {
 	w := newWorld(t)
 	hash := byDefault()
 	for percent := range 3 {
-		status, body := w.putGuards([]string{mine, colleague}[percent%2], hash, `{"rules":[{"hold_drop_percent":`+strconv.Itoa(percent)+`}]}`)
+		status, body := w.putGuards([]string{mine, second}[percent%2], hash, `{"rules":[{"hold_drop_percent":`+strconv.Itoa(percent)+`}]}`)
 		var d guardsDoc
 		if err := json.Unmarshal([]byte(body), &d); err != nil || status != http.StatusOK {
 			t.Fatal(status, body, err)
@@ -167,15 +177,18 @@ func TestAHeldRowIsReleasedByAColleagueAndApplied(t *testing.T) {
 		_ = json.Unmarshal([]byte(body), &p)
 		return status, p, body
 	}
-	if status, _, body := release(theirs); status != http.StatusNotFound {
-		t.Errorf("a stranger: %d %s", status, body)
+	if status, _, body := release(mine); status != http.StatusForbidden || !strings.Contains(body, "/scope") {
+		t.Errorf("the key that made it: %d %s", status, body)
 	}
-	if status, _, body := release(mine); status != http.StatusForbidden || !strings.Contains(body, "plan-own") {
-		t.Errorf("its maker: %d %s", status, body)
+	if status, _, body := release(founder); status != http.StatusForbidden || !strings.Contains(body, "plan-own") {
+		t.Errorf("whose key made it: %d %s", status, body)
 	}
 	status, p, body := release(colleague)
-	if status != http.StatusCreated || p.Summary.Planned != 1 || p.Token == "" || p.Released.Maker != "key:good" || p.Released.By != "key:second" {
+	if status != http.StatusCreated || p.Summary.Planned != 1 || p.Token == "" || p.Released.Maker != "key:good" || p.Released.By != "member:msecond" {
 		t.Fatalf("a colleague: %d %s", status, body)
+	}
+	if status, body := w.ask(founder, http.MethodPost, "/plans/"+p.ID+"/releases", "", "", ""); status != http.StatusForbidden || !strings.Contains(body, "plan-own") {
+		t.Errorf("released anew by whose rows they are: %d %s", status, body)
 	}
 	if status, body := w.ask(mine, http.MethodPost, "/batches", "", "k9", `{"plan":"`+p.ID+`","token":"`+p.Token+`"}`); status != http.StatusAccepted {
 		t.Errorf("applied: %d %s", status, body)
@@ -198,10 +211,54 @@ func TestNobodyApprovesTheirOwnPlan(t *testing.T) {
 		status, _ := w.askJSON(key, "/plans/"+p.ID+"/approvals", ev)
 		return status
 	}
-	got := []int{apply(), approve(mine), approve(theirs), apply(), approve(colleague), apply()}
-	if want := []int{409, 403, 404, 409, 200, 202}; !slices.Equal(got, want) {
+	got := []int{apply(), approve(mine), approve(founder), approve(theirs), apply(), approve(colleague), apply()}
+	if want := []int{409, 403, 403, 403, 409, 200, 202}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+// A company with one member who could releases alone, after the delay and with a code
+// given after that; as soon as somebody else could, it takes them.
+func TestOneMemberAloneReleasesAfterTheDelayAndWithAFreshCode(t *testing.T) {
+	t.Parallel()
+	for _, second := range []identity.Role{"", identity.Viewer, identity.Editor, identity.Approver, identity.Owner} {
+		w := newRecorded(t)
+		w.member("msecond", second)
+		asked := person("mfounder", identity.Owner)
+		call := w.router.Lambda(authenticator(func() identity.Principal { return asked }))
+		release := func() (int, string) {
+			res, err := call(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: http.MethodPost, Path: "/plans/" + readyPlan + "/releases", Headers: map[string]string{"Authorization": "Bearer x"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return res.StatusCode, res.Body
+		}
+		steps := []struct {
+			pass   time.Duration
+			code   bool
+			status int
+			typ    string
+		}{{0, false, 409, "too-early"}, {15 * time.Minute, false, 403, "code-needed"}, {0, true, 201, ""}}
+		if second.Allows(identity.ReleasesWrite) {
+			steps[0].status, steps[0].typ, steps[2].status, steps[2].typ = 403, "plan-own", 403, "plan-own"
+		}
+		for i, s := range steps {
+			w.clock.Advance(s.pass)
+			if s.code {
+				asked.MFAAt = w.clock.Now()
+			}
+			if status, body := release(); status != s.status || !strings.Contains(body, s.typ) {
+				t.Errorf("beside a member with role %q, step %d: %d %s, want %d %s", second, i, status, body, s.status, s.typ)
+			}
+		}
+	}
+}
+
+// authenticator takes every key for the one that it returns.
+type authenticator func() identity.Principal
+
+func (a authenticator) Authenticate(context.Context, secret.Value) (identity.Principal, error) {
+	return a(), nil
 }
 
 // askJSON posts JSON to a path of plans, which otherwise take files.

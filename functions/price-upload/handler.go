@@ -76,6 +76,7 @@ type handler struct {
 	engine    *lane.Engine // only to activate corrections
 	pulls     *pull.Store
 	guards    *guard.Store
+	members   *identity.Members // only to count them
 	links     *fx.Store
 	judged    func(context.Context, *plan.Input) error // by the tenant's guards
 }
@@ -89,6 +90,7 @@ func newHandler(d deps) *handler {
 		bell:   lane.Bell{DB: d.db, Queue: d.queue, Now: d.app.Clock.Now, Trace: trace.Header},
 	}
 	h.guards, h.links = &guard.Store{DB: d.db, Clock: d.app.Clock}, &fx.Store{DB: d.db, Clock: d.app.Clock}
+	h.members = &identity.Members{DB: d.db}
 	h.downloads = &download.Store{DB: d.db, Blobs: d.blobs, Queue: d.tables, Clock: d.app.Clock, Rand: d.random, Trace: trace.Header}
 	h.judged, h.plans.GuardsHash = plan.Judged(h.guards, h.past), plan.GuardsNow(h.guards)
 	h.plans.Offers = h.offers

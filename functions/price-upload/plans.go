@@ -103,7 +103,7 @@ func (h *handler) prepare(ctx context.Context, r *web.Request, in *plan.Input) (
 	if in.ID, err = plan.NewID(h.random); err != nil {
 		return err
 	}
-	in.Tenant, in.Actor, in.Now = r.Tenant, r.Principal.Actor, h.app.Clock.Now()
+	in.Tenant, in.Actor, in.Accountable, in.Now = r.Tenant, r.Principal.Actor, r.Principal.Accountable(), h.app.Clock.Now()
 	return h.judged(ctx, in)
 }
 

@@ -77,6 +77,10 @@ func (h *handler) pullSet(ctx context.Context, r *web.Request, p pull.Pull, from
 	}
 }
 
+func by(r *web.Request) pull.By {
+	return pull.By{Actor: r.Principal.Actor, Accountable: r.Principal.Accountable()}
+}
+
 func (h *handler) createPull(ctx context.Context, r *web.Request) (*web.Response, error) {
 	var in pull.Source
 	if err := r.JSON(&in); err != nil {
@@ -85,7 +89,7 @@ func (h *handler) createPull(ctx context.Context, r *web.Request) (*web.Response
 	if err := maySet(r, in.Kind); err != nil {
 		return nil, err
 	}
-	p, err := h.pulls.Create(ctx, r.Tenant, r.Principal.Actor, in, h.random)
+	p, err := h.pulls.Create(ctx, r.Tenant, by(r), in, h.random)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +126,7 @@ func (h *handler) putPull(ctx context.Context, r *web.Request) (*web.Response, e
 	if err := maySet(r, in.Kind, old.Kind); err != nil {
 		return nil, err
 	}
-	p, err := h.pulls.Change(ctx, r.Tenant, r.Params["id"], r.Principal.Actor, in, was)
+	p, err := h.pulls.Change(ctx, r.Tenant, r.Params["id"], by(r), in, was)
 	if err != nil {
 		return nil, err
 	}

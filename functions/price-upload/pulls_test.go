@@ -19,7 +19,7 @@ const recordedPull = "pull_meqhezldn5zgizleebyhk3dmee"
 func (w *world) recordPulls() {
 	w.t.Helper()
 	s := pull.Store{DB: w.db, Sealer: w.sealer, Clock: w.clock, Check: (&fetch.Client{}).Check}
-	p, err := s.Create(w.t.Context(), seller, "key:good", pull.Source{URL: "https://files.example.com/old.csv", Schedule: pull.Schedule{EveryMinutes: 30}},
+	p, err := s.Create(w.t.Context(), seller, pull.By{Actor: "key:good"}, pull.Source{URL: "https://files.example.com/old.csv", Schedule: pull.Schedule{EveryMinutes: 30}},
 		strings.NewReader("a recorded pull!"))
 	if err != nil || p.ID != recordedPull {
 		w.t.Fatalf("%s, %v; want %s", p.ID, err, recordedPull)

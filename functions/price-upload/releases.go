@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pricemanager/internal/fault"
+	"pricemanager/internal/identity"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/web"
@@ -29,8 +30,9 @@ func showApproval(p plan.Stored) *approvalDoc {
 	return d
 }
 
-// second loads a plan that the caller is a second person to, or that its maker may
-// act on alone; alone says that it was the latter.
+// second loads a plan that the caller is a second person to, or may act on alone as the
+// one member who could; alone says that it was the latter. The router has seen to it
+// that the caller is a person, with a code checked just now: no key has these scopes.
 func (h *handler) second(ctx context.Context, r *web.Request, does string) (p plan.Stored, alone bool, err error) {
 	if p, err = h.plans.Load(ctx, r.Tenant, r.Params["id"]); err != nil {
 		return p, false, err
@@ -42,17 +44,13 @@ func (h *handler) second(ctx context.Context, r *web.Request, does string) (p pl
 	if set.Hash() != p.Guards {
 		return p, false, fault.New(fault.Conflict, "plan-guards-changed", "Your guards changed after this plan was made. Plan the file again, and look at what they say now.")
 	}
-	rule := set.Settings.Release
-	alone, err = plan.Second(p, r.Principal.Actor, does, rule.SingleMember, rule.Delay(), h.app.Clock.Now())
-	if err != nil || !alone {
-		return p, alone, err
+	single, err := h.members.Alone(ctx, r.Tenant, r.Principal.Member, identity.ReleasesWrite)
+	if err != nil {
+		return p, false, err
 	}
-	return p, true, freshMFA(r)
+	alone, err = plan.Second(p, r.Principal.Accountable(), does, single, set.Settings.Release.Delay(), h.app.Clock.Now())
+	return p, alone, err
 }
-
-// freshMFA is where a member who acts alone proves anew who they are. API keys
-// have no second factor: their scope is what stands for it until members sign in.
-func freshMFA(*web.Request) error { return nil }
 
 // release plans rows that a plan held: a plan of its own, which says who released
 // them, judged again and applied by its token. The rows that it takes pass what
@@ -77,6 +75,7 @@ func (h *handler) release(ctx context.Context, r *web.Request) (*web.Response, e
 	if p.Released != nil {
 		maker = p.Released.Maker
 	}
+	answerable := p.Maker()
 	made := plan.Input{File: p.File, Policy: p.Policy,
 		Connections: map[price.MarketplaceID]price.ConnectionID{},
 		Release:     &plan.ReleaseOf{Released: plan.Released{Plan: p.ID, Maker: maker, By: r.Principal.Actor, Alone: alone}, Rows: rows}}
@@ -86,6 +85,7 @@ func (h *handler) release(ctx context.Context, r *web.Request) (*web.Response, e
 	if err := h.prepare(ctx, r, &made); err != nil {
 		return nil, err
 	}
+	made.Accountable = answerable // the rows stay theirs
 	released, err := h.plans.Create(ctx, made, h.offers)
 	if err != nil {
 		return nil, err

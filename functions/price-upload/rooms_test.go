@@ -78,7 +78,7 @@ func TestMethodsFindNothingOfAnybody(t *testing.T) {
 			lane.Read{Prices: price.Prices{Our: new(price.FromMinor(2000, "EUR"))}, Begun: w.clock.Now(), Key: offer},
 			download.Spec{What: download.Offers, Format: export.CSV, Connections: []price.ConnectionID{conn}},
 			apply.Order{Plan: readyPlan, Token: readyToken, Key: "key", Batch: "bat_newnewnewnewnewnewnewnewne", Actor: "key:other"},
-			pull.Source{URL: "https://shop.example/prices.csv", Schedule: pull.Schedule{EveryMinutes: 30}},
+			guard.Default(), pull.By{Actor: "key:other"}, pull.Source{URL: "https://shop.example/prices.csv", Schedule: pull.Schedule{EveryMinutes: 30}},
 		}
 		return isolation.Rooms{World: w.isolated(), Values: values, Rooms: []isolation.Room{
 			{Of: plans, ID: readyPlan, Args: map[string][]any{

@@ -86,7 +86,7 @@ func TestARevertIsAskedForPutOffAndCalledOff(t *testing.T) {
 	if status, body := w.ask(mine, http.MethodPut, path, "", "", `{"at":"2026-12-21T08:00:00Z"}`); status != http.StatusBadRequest || !strings.Contains(body, "28 days after it was made") {
 		t.Errorf("when its files are gone: %d %s", status, body)
 	}
-	if status, body := w.ask(colleague, http.MethodPut, path, "", "", `{"at":"2026-11-26T00:00:00Z"}`); status != http.StatusOK || !strings.Contains(body, `"at":"2026-11-26T00:00:00Z","state":"waiting","by":"key:second"`) {
+	if status, body := w.ask(second, http.MethodPut, path, "", "", `{"at":"2026-11-26T00:00:00Z"}`); status != http.StatusOK || !strings.Contains(body, `"at":"2026-11-26T00:00:00Z","state":"waiting","by":"key:second"`) {
 		t.Errorf("put off: %d %s", status, body)
 	}
 	if status, body := w.ask(mine, http.MethodDelete, path, "", "", ""); status != http.StatusOK || !strings.Contains(body, `"state":"cancelled"`) {

@@ -128,7 +128,7 @@ func TestTheSweepRingsForPriceFilesThatAreDue(t *testing.T) {
 	queue := memory.NewQueue(h.app.Clock)
 	h.pulls.Queue = queue
 	sources := &pull.Store{DB: h.db, Sealer: envelope.New(memkms.New(rand.Reader), h.db, h.app.Clock), Clock: h.app.Clock, Check: func(url string) (string, error) { return url, nil }}
-	p, err := sources.Create(t.Context(), seller, "key:test", pull.Source{URL: "https://files.example.com/p.csv", Schedule: pull.Schedule{EveryMinutes: 15}}, rand.Reader)
+	p, err := sources.Create(t.Context(), seller, pull.By{Actor: "key:test"}, pull.Source{URL: "https://files.example.com/p.csv", Schedule: pull.Schedule{EveryMinutes: 15}}, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

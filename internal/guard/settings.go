@@ -16,7 +16,8 @@ const (
 	// one ledger event.
 	MaxSettings = 28 << 10
 	maxPattern  = 100 // bytes; Amazon's SKUs have at most 40 characters
-	maxDelay    = 7 * 24 * time.Hour
+	// A delay leaves half of a plan's life, which is a day, for the release.
+	minDelay, maxDelay = time.Minute, 12 * time.Hour
 )
 
 // Settings are what a tenant chose.
@@ -78,11 +79,10 @@ type Approval struct {
 	ChangePercent *int64        `json:"change_percent,omitempty"` // a price moving by more
 }
 
-// Release says who may release what was held, and approve.
+// Release is about releasing what was held, and approving: a second person's business.
 type Release struct {
-	// SingleMember is a tenant without a second person: its one member does both,
-	// DelaySeconds after the plan was made.
-	SingleMember bool  `json:"single_member"`
+	// DelaySeconds is how long after a plan was made its maker may do both, if the
+	// tenant has nobody else who could.
 	DelaySeconds int64 `json:"delay_seconds"`
 }
 
@@ -127,6 +127,9 @@ func (s Settings) Validate() error {
 			}
 			seen[m.Currency()] = true
 		}
+	}
+	if s.Release.Delay() < minDelay {
+		return fault.New(fault.Invalid, "guards", "release.delay_seconds is %d, want %d at least: it is the time in which a single member can notice a mistake.", s.Release.DelaySeconds, int64(minDelay/time.Second))
 	}
 	if n := len(s.encode()); n > MaxSettings {
 		return fault.New(fault.TooLarge, "guards", "The guards are %d bytes long as JSON, at most %d fit. Put SKUs that begin alike into one pattern.", n, MaxSettings)

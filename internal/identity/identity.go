@@ -17,6 +17,7 @@ package identity
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"pricemanager/internal/tenant"
@@ -81,6 +82,8 @@ type Principal struct {
 	Role   Role
 	KeyID  string  // of a machine
 	Scopes []Scope // of a machine
+	// MadeBy is who made a machine's key.
+	MadeBy string
 	// The rest is a person's. Operators have no Member.
 	Member  string
 	Session string // public id of the session
@@ -104,6 +107,18 @@ func (p Principal) May(s Scope) bool {
 	default:
 		return p.Role.Allows(s)
 	}
+}
+
+// memberActor begins the Actor of a member.
+const memberActor = "member:"
+
+// Accountable is who answers for what the principal does: for a machine the member who made
+// its key, if a member did. What takes two people takes two of these.
+func (p Principal) Accountable() string {
+	if strings.HasPrefix(p.MadeBy, memberActor) {
+		return p.MadeBy
+	}
+	return p.Actor
 }
 
 // Fresh reports whether the principal may do, at now, what the scope wants a

@@ -98,7 +98,7 @@ func TestKeyStandsForItsTenantAndScopesOnly(t *testing.T) {
 	}
 	want := identity.Principal{
 		Tenant: alpha, Actor: "key:" + k.ID, KeyID: k.ID, Role: identity.Machine,
-		Scopes: []identity.Scope{identity.OffersRead, identity.PlansRead},
+		Scopes: []identity.Scope{identity.OffersRead, identity.PlansRead}, MadeBy: "member:ann",
 	}
 	if d := cmp.Diff(want, p); d != "" {
 		t.Error(d)

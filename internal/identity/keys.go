@@ -222,7 +222,7 @@ func (k *Keys) Authenticate(ctx context.Context, key secret.Value) (Principal, e
 		k.rehash(ctx, t, found, mac(peppers[0], t, id, sec), pepperID(peppers[0]))
 	}
 	k.used(ctx, t, info, now)
-	return Principal{Tenant: t, Actor: "key:" + id, KeyID: id, Role: info.Role, Scopes: info.Scopes}, nil
+	return Principal{Tenant: t, Actor: "key:" + id, KeyID: id, Role: info.Role, Scopes: info.Scopes, MadeBy: info.CreatedBy}, nil
 }
 
 // used notes when the key was last used. It is for people who tidy up, so a

@@ -57,14 +57,15 @@ func (r Role) Allows(s Scope) bool { return slices.Contains(table[r], s) }
 func (r Role) ForMembers() bool { return slices.Contains(MemberRoles(), r) }
 
 // Keyable reports whether an API key can hold the scope. What concerns people
-// and their credentials is for people.
+// and their credentials is for people, and so is what takes a second one: a key that
+// judged would be a second pair of hands of whoever made it.
 func (s Scope) Keyable() bool {
-	return s.Valid() && !slices.Contains([]Scope{AccountSelf, MembersRead, MembersWrite, KeysRead, KeysWrite, TenantRead, TenantWrite, SupportWrite}, s)
+	return s.Valid() && !slices.Contains([]Scope{ReleasesWrite, ApprovalsWrite, AccountSelf, MembersRead, MembersWrite, KeysRead, KeysWrite, TenantRead, TenantWrite, SupportWrite}, s)
 }
 
 // Recent reports whether a person needs a recent TOTP code for the scope: Amazon's
 // tokens, guards, the data's export and erasure, members, keys, and letting held
-// prices through. An API key got the scope from somebody who had one.
+// prices and large plans through. An API key got the scope from somebody who had one.
 func (s Scope) Recent() bool {
-	return slices.Contains([]Scope{ConnectionsWrite, GuardsWrite, ExportsWrite, ErasuresWrite, MembersWrite, KeysWrite, TenantWrite, SupportWrite, ReleasesWrite}, s)
+	return slices.Contains([]Scope{ConnectionsWrite, GuardsWrite, ExportsWrite, ErasuresWrite, MembersWrite, KeysWrite, TenantWrite, SupportWrite, ReleasesWrite, ApprovalsWrite}, s)
 }

@@ -30,8 +30,8 @@ exports:write        *      -        -      -      -     |  +
 ledger:read          +      +        +      +      -     |  +
 guards:read          +      +        +      +      +     |  +
 guards:write         *      -        -      -      -     |  +
-releases:write       *      *        -      -      -     |  +
-approvals:write      +      +        -      -      -     |  +
+releases:write       *      *        -      -      -     |  -
+approvals:write      *      *        -      -      -     |  -
 stops:read           +      +        +      +      +     |  +
 stops:write          +      +        +      -      +     |  +
 erasures:write       *      -        -      -      -     |  +

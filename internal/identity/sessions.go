@@ -190,7 +190,7 @@ func (s *Sessions) Resume(ctx context.Context, cookie secret.Value) (Principal, 
 		if err != nil {
 			return Principal{}, none, fault.New(fault.Unavailable, "", "Your session cannot be checked now; try again.").Because(err)
 		}
-		p.Role, p.Member, p.Actor = Role(m.Str("role")), have.Member, "member:"+have.Member
+		p.Role, p.Member, p.Actor = Role(m.Str("role")), have.Member, memberActor+have.Member
 		// Whoever took their authenticator away has a session from when they had one.
 		p.Enrolled = p.Enrolled && m.Int("unenrolledAt") == 0
 	}

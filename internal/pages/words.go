@@ -36,8 +36,6 @@ var scopeWords = map[identity.Scope]string{
 	identity.LedgerRead:       "See the ledger and its proofs",
 	identity.GuardsRead:       "See guards",
 	identity.GuardsWrite:      "Change guards",
-	identity.ReleasesWrite:    "Let held prices through",
-	identity.ApprovalsWrite:   "Approve plans",
 	identity.StopsRead:        "See stops",
 	identity.StopsWrite:       "Stop sending, and end stops",
 	identity.ErasuresWrite:    "Have all data erased",

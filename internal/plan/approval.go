@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,23 +84,31 @@ func (s *Store) Approve(ctx context.Context, t tenant.ID, id, token, actor strin
 	return Stored{}, fault.New(fault.Conflict, "plan-busy", "The plan is being changed by another request. Try again.")
 }
 
-// Second decides whether an actor may release rows of a plan, or approve it:
-// anybody but its maker, or with alone its maker too once the delay has passed. It
-// says which of the two it was. Rows that were released stay their maker's.
-func Second(p Stored, actor, does string, alone bool, delay time.Duration, now time.Time) (byMaker bool, err error) {
-	maker := p.Actor
-	if p.Released != nil {
-		maker = p.Released.Maker
+// accountable is who answers for what is planned, if that is not the actor.
+func (in Input) accountable() string {
+	if in.Accountable == in.Actor {
+		return ""
 	}
+	return in.Accountable
+}
+
+// Maker is who answers for a plan: not the one to release or approve it. Rows that were
+// released stay theirs who brought them.
+func (h Header) Maker() string { return cmp.Or(h.Accountable, h.Actor) }
+
+// Second decides whether a person may release rows of a plan, or approve it: anybody
+// but who answers for it, or with alone that one too once the delay has passed. It
+// says which of the two it was.
+func Second(p Stored, person, does string, alone bool, delay time.Duration, now time.Time) (byMaker bool, err error) {
 	switch from := p.Created.Add(delay); {
 	case !now.Before(p.Expires):
 		return false, fault.New(fault.Gone, "plan-expired", "This plan expired at %s. Plan the file again.", p.Expires.Format("2006-01-02 15:04 MST"))
-	case maker != actor:
+	case p.Maker() != person:
 		return false, nil
 	case !alone:
-		return false, fault.New(fault.Forbidden, "plan-own", "Nobody %s their own plan. Ask a second member.", does)
+		return false, fault.New(fault.Forbidden, "plan-own", "Nobody %s their own plan, nor that of an API key of theirs. Ask a second member.", does)
 	case now.Before(from):
-		return false, fault.New(fault.Conflict, "too-early", "With a single member this is possible from %s on.", from.UTC().Format("2006-01-02 15:04:05 MST"))
+		return false, fault.New(fault.Conflict, "too-early", "Since nobody else of your company could, this is possible from %s on.", from.UTC().Format("2006-01-02 15:04:05 MST"))
 	}
 	return true, nil
 }

@@ -305,7 +305,7 @@ func (b *builder) finish() (Header, string, error) {
 	// Whole milliseconds and UTC, so that the header reads back as it was.
 	created := b.in.Now.UTC().Truncate(time.Millisecond)
 	h := Header{
-		ID: b.in.ID, Tenant: b.in.Tenant, Actor: b.in.Actor, File: b.in.File, Created: created, Expires: created.Add(Lifetime),
+		ID: b.in.ID, Tenant: b.in.Tenant, Actor: b.in.Actor, Accountable: b.in.accountable(), File: b.in.File, Created: created, Expires: created.Add(Lifetime),
 		Policy: b.in.Policy, Guards: b.in.Guards.Hash(), Origin: b.in.origin(), Mapping: b.file.Layout(), Segments: b.segments.hashes, Lanes: []Lane{},
 		Summary: Summary{Counts: b.total, AtRisk: []price.Money{}, Marketplaces: []MarketplaceCounts{}},
 	}

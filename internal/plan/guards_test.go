@@ -324,9 +324,12 @@ func TestOnlyASecondPersonReleasesOrOneAloneAfterTheDelay(t *testing.T) {
 			t.Errorf("%+v: %v, by maker %v", c, err, maker)
 		}
 	}
-	p.Released = &plan.Released{Maker: "key:k3"}
-	if _, err := plan.Second(p, "key:k3", "releases", false, 0, now); asFault(err) != "plan-own" {
-		t.Errorf("who brought the rows releases them through another's plan: %v", err)
+	p.Accountable = "member:m3"
+	if _, err := plan.Second(p, "member:m3", "releases", false, 0, now); asFault(err) != "plan-own" {
+		t.Errorf("who answers for the key that brought the rows releases them: %v", err)
+	}
+	if _, err := plan.Second(p, "member:m4", "releases", false, 0, now); err != nil {
+		t.Errorf("somebody else: %v", err)
 	}
 }
 

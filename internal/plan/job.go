@@ -65,6 +65,7 @@ type Problem struct {
 // does the same.
 type task struct {
 	ID, Actor, File string
+	Accountable     string `json:",omitempty"`
 	Tenant          tenant.ID
 	Upload          string // the blob with the content, "" for none
 	Undo            string `json:",omitempty"` // the batch that is taken back, in place of content
@@ -80,12 +81,12 @@ type task struct {
 }
 
 func newTask(in Input, upload string) task {
-	return task{ID: in.ID, Actor: in.Actor, File: in.File, Tenant: in.Tenant, Upload: upload, Marketplace: in.Marketplace, Mappings: in.Mappings, Policy: in.Policy,
+	return task{ID: in.ID, Actor: in.Actor, Accountable: in.accountable(), File: in.File, Tenant: in.Tenant, Upload: upload, Marketplace: in.Marketplace, Mappings: in.Mappings, Policy: in.Policy,
 		Guards: in.Guards.Hash(), Links: in.Links.LinksHash(), Rates: in.Links.RatesHash(), Now: in.Now.UTC().Truncate(time.Millisecond), Connections: in.Connections, Visibility: in.Visibility}
 }
 
 func (t task) input() Input {
-	return Input{ID: t.ID, Actor: t.Actor, File: t.File, Tenant: t.Tenant, Marketplace: t.Marketplace, Mappings: t.Mappings, Policy: t.Policy,
+	return Input{ID: t.ID, Actor: t.Actor, Accountable: t.Accountable, File: t.File, Tenant: t.Tenant, Marketplace: t.Marketplace, Mappings: t.Mappings, Policy: t.Policy,
 		Now: t.Now, Connections: t.Connections, Visibility: t.Visibility}
 }
 
@@ -115,7 +116,7 @@ func (s *Store) begin(ctx context.Context, in Input, task task) (Stored, error) 
 	if err := s.Blobs.Put(ctx, in.Tenant, store.Files, taskName(in.ID), "application/json", body); err != nil {
 		return Stored{}, fmt.Errorf("plan: write task: %w", err)
 	}
-	outline, err := json.Marshal(Header{ID: in.ID, Tenant: in.Tenant, Actor: in.Actor, File: in.File, Created: task.Now,
+	outline, err := json.Marshal(Header{ID: in.ID, Tenant: in.Tenant, Actor: in.Actor, Accountable: in.accountable(), File: in.File, Created: task.Now,
 		Expires: task.Now.Add(Lifetime), Policy: in.Policy, Guards: task.Guards})
 	if err != nil {
 		return Stored{}, fmt.Errorf("plan: encode outline: %w", err)

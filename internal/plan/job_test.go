@@ -204,7 +204,11 @@ func TestAPlanMadeByAJobIsThePlanMadeAtOnceWhereverItWasKilled(t *testing.T) {
 
 func killEverywhere(t *testing.T, k *known, in plan.Input) {
 	t.Helper()
+	in.Accountable = "member:m9"
 	want := build(t, in, k)
+	if want.Maker() != "member:m9" {
+		t.Errorf("the maker is %s", want.Maker())
+	}
 	if (len(want.Tripped) > 0) != (in.Breaker.SharePercent < 100) {
 		t.Fatalf("tripped: %v", want.Tripped)
 	}

@@ -62,11 +62,12 @@ type Lookup interface {
 
 // Input is what a plan is made of.
 type Input struct {
-	ID      string // made by NewID
-	Tenant  tenant.ID
-	Actor   string // who asked, for the ledger
-	File    string // the name that the seller gave the file
-	Content []byte
+	ID          string // made by NewID
+	Tenant      tenant.ID
+	Actor       string // who asked, for the ledger
+	Accountable string // who answers for it, who cannot be the second person then; "" for Actor
+	File        string // the name that the seller gave the file
+	Content     []byte
 	// Restore makes the plan of a rollback, in place of Content.
 	Restore []Restore
 	// Correction makes the plan of one offer's correction, in place of Content.
@@ -212,18 +213,20 @@ type Lane struct {
 
 // Header is a plan without its rows. Its JSON is what the token stands for.
 type Header struct {
-	ID       string           `json:"id"`
-	Tenant   tenant.ID        `json:"tenant"`
-	Actor    string           `json:"actor"`
-	File     string           `json:"file"`
-	Created  time.Time        `json:"created"`
-	Expires  time.Time        `json:"expires"`
-	Policy   Policy           `json:"policy"`
-	Guards   string           `json:"guardsHash"` // of the settings that judged it
-	Summary  Summary          `json:"summary"`
-	Mapping  pricefile.Layout `json:"mapping"`
-	Segments []string         `json:"segments"` // hash of each row file
-	Lanes    []Lane           `json:"lanes"`    // sorted by connection
+	ID     string    `json:"id"`
+	Tenant tenant.ID `json:"tenant"`
+	Actor  string    `json:"actor"`
+	// Accountable is who answers for the actor; "" for the actor itself.
+	Accountable string           `json:"accountable,omitempty"`
+	File        string           `json:"file"`
+	Created     time.Time        `json:"created"`
+	Expires     time.Time        `json:"expires"`
+	Policy      Policy           `json:"policy"`
+	Guards      string           `json:"guardsHash"` // of the settings that judged it
+	Summary     Summary          `json:"summary"`
+	Mapping     pricefile.Layout `json:"mapping"`
+	Segments    []string         `json:"segments"` // hash of each row file
+	Lanes       []Lane           `json:"lanes"`    // sorted by connection
 	// Blocked says why the plan cannot be applied, "" when it can.
 	Blocked string `json:"blocked,omitempty"`
 	Origin  Origin `json:"origin,omitempty"`

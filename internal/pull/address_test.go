@@ -53,7 +53,7 @@ func TestTheAddressOfAFileRestsSealed(t *testing.T) {
 	}
 	clean("fetching it")
 	src.ChecksumURL = keyed + ".sha256"
-	if _, err := w.store.Change(t.Context(), owner, p.ID, "key:bob", src, 1); err != nil || w.get(p.ID).ChecksumURL != src.ChecksumURL {
+	if _, err := w.store.Change(t.Context(), owner, p.ID, By{Actor: "key:bob"}, src, 1); err != nil || w.get(p.ID).ChecksumURL != src.ChecksumURL {
 		t.Fatal(w.get(p.ID), err)
 	}
 	clean("changing it")
@@ -73,7 +73,7 @@ func TestAnAddressIsOfItsSourceAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a, b := w.create(hourly()), w.create(hourly())
-	theirs, err := w.store.Create(t.Context(), stranger, "key:eve", hourly(), rand.Reader)
+	theirs, err := w.store.Create(t.Context(), stranger, By{Actor: "key:eve"}, hourly(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -253,7 +253,7 @@ func TestWhatIsOfPricesIsNotOfRates(t *testing.T) {
 	} {
 		src := ofRates()
 		change(&src)
-		if _, err := w.store.Create(t.Context(), owner, "key:ann", src, strings.NewReader(strings.Repeat("x", 16))); faultType(err) != strings.TrimSpace(typ) {
+		if _, err := w.store.Create(t.Context(), owner, By{Actor: "key:ann"}, src, strings.NewReader(strings.Repeat("x", 16))); faultType(err) != strings.TrimSpace(typ) {
 			t.Errorf("%+v: %v", src, err)
 		}
 	}

@@ -216,7 +216,7 @@ func (r *run) plan(ctx context.Context, file pricefile.Temp, got fetch.Result) (
 		if err := r.Files.PutFrom(ctx, r.tenant, store.Files, name, "application/octet-stream", io.NewSectionReader(file, 0, got.Size)); err != nil {
 			return "", fmt.Errorf("pull: keep file: %w", err)
 		}
-		in := plan.Input{ID: id, Tenant: r.tenant, Actor: "pull:" + r.ID, File: r.file(), Marketplace: r.Marketplace, Policy: r.Policy, Now: r.Clock.Now()}
+		in := plan.Input{ID: id, Tenant: r.tenant, Actor: "pull:" + r.ID, Accountable: r.Accountable, File: r.file(), Marketplace: r.Marketplace, Policy: r.Policy, Now: r.Clock.Now()}
 		if err := r.Input(ctx, &in); err != nil {
 			return "", fmt.Errorf("pull: input of the plan: %w", err)
 		}

@@ -24,7 +24,7 @@ func TestANewFileBecomesOnePlanAndAnUnchangedOneNone(t *testing.T) {
 	}
 	first := p.LastPlan
 	made, err := w.run.Plans.Load(t.Context(), owner, first)
-	if err != nil || made.File != "prices.csv" || made.Actor != "pull:"+id {
+	if err != nil || made.File != "prices.csv" || made.Actor != "pull:"+id || made.Maker() != "member:ann" {
 		t.Errorf("the plan is of %q by %q, %v", made.File, made.Actor, err)
 	}
 	names, err := w.blobs.List(t.Context(), owner, store.Files, "uploads/")
@@ -180,7 +180,7 @@ func TestAFailingSourceIsTriedLaterAndLaterAndThenPauses(t *testing.T) {
 	}
 	// Setting it again has it go on, from the beginning.
 	w.web.files[address] = "sku;price\nA;1,50\n"
-	if p, err := w.store.Change(t.Context(), owner, id, "key:bob", hourly(), p.Revision); err != nil || p.State != Active || p.Failures != 0 || p.Problem != nil {
+	if p, err := w.store.Change(t.Context(), owner, id, By{Actor: "key:bob"}, hourly(), p.Revision); err != nil || p.State != Active || p.Failures != 0 || p.Problem != nil {
 		t.Fatal(p, err)
 	}
 	w.goes(id, Planned)
@@ -244,7 +244,7 @@ func TestASourceThatChangedWhileItRanIsLeftAsItIs(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*world, Pull) error{
 		"changed": func(w *world, p Pull) error {
-			_, err := w.store.Change(t.Context(), owner, p.ID, "key:bob", Source{URL: "https://files.example.com/other.csv", Schedule: p.Schedule}, p.Revision)
+			_, err := w.store.Change(t.Context(), owner, p.ID, By{Actor: "key:bob"}, Source{URL: "https://files.example.com/other.csv", Schedule: p.Schedule}, p.Revision)
 			return err
 		},
 		"deleted": func(w *world, p Pull) error { return w.store.Delete(t.Context(), owner, p.ID, "key:bob", p.Revision) },

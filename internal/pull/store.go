@@ -30,7 +30,8 @@ const (
 // Attributes of a source's item.
 const (
 	aSource, aRevision, aActor, aAt = "source", "rev", "actor", "at" // as set, how often, by whom and when
-	aAddress                        = "address"                      // sealed: see addresses
+	aAccountable                    = "accountable"
+	aAddress                        = "address" // sealed: see addresses
 	aState, aDue, aForce            = "state", "due", "force"
 	aLease, aRun                    = "lease", "run" // end of the lease; how often it was taken
 	aETag, aModified, aSum, aSize   = "etag", "modified", "sha256", "size"
@@ -58,23 +59,24 @@ const (
 type Pull struct {
 	ID string
 	Source
-	Revision  int64 // counts the times that it was set, from 1
-	ChangedBy string
-	ChangedAt time.Time
-	State     State
-	Next      time.Time // when it is fetched next; of no meaning when paused
-	Checked   time.Time // when the server was last asked, zero for never
-	Fetched   time.Time // when a new file was last found, zero for never
-	SHA256    string    // of that file
-	Size      int64
-	LastPlan  string // "" of rates
-	Made      int64  // how many plans, or tables of rates, came of it
-	Failures  int64  // in a row
-	Problem   *plan.Problem
+	Revision    int64 // counts the times that it was set, from 1
+	ChangedBy   string
+	Accountable string // who answers for what it brings
+	ChangedAt   time.Time
+	State       State
+	Next        time.Time // when it is fetched next; of no meaning when paused
+	Checked     time.Time // when the server was last asked, zero for never
+	Fetched     time.Time // when a new file was last found, zero for never
+	SHA256      string    // of that file
+	Size        int64
+	LastPlan    string // "" of rates
+	Made        int64  // how many plans, or tables of rates, came of it
+	Failures    int64  // in a row
+	Problem     *plan.Problem
 }
 
 func open(ctx context.Context, s Sealer, t tenant.ID, it store.Item) (Pull, error) {
-	p := Pull{ID: it.SK, Revision: it.Int(aRevision), ChangedBy: it.Str(aActor), ChangedAt: it.Time(aAt), State: State(it.Str(aState)),
+	p := Pull{ID: it.SK, Revision: it.Int(aRevision), ChangedBy: it.Str(aActor), Accountable: it.Str(aAccountable), ChangedAt: it.Time(aAt), State: State(it.Str(aState)),
 		Next: it.Time(aDue), Checked: it.Time(aChecked), Fetched: it.Time(aChanged), SHA256: it.Str(aSum), Size: it.Int(aSize),
 		LastPlan: it.Str(aPlan), Made: it.Int(aMade), Failures: it.Int(aFailures)}
 	if err := json.Unmarshal(it.Bytes(aSource), &p.Source); err != nil {
@@ -93,6 +95,10 @@ func open(ctx context.Context, s Sealer, t tenant.ID, it store.Item) (Pull, erro
 	}
 	return p, nil
 }
+
+// By is who sets a source, and who answers for that and for the prices that
+// it brings.
+type By struct{ Actor, Accountable string }
 
 // Store keeps sources.
 type Store struct {
@@ -152,7 +158,7 @@ func (s *Store) List(ctx context.Context, t tenant.ID) ([]Pull, error) {
 }
 
 // Create keeps a new source. Faults: what is wrong with it; pulls-full.
-func (s *Store) Create(ctx context.Context, t tenant.ID, actor string, src Source, random io.Reader) (Pull, error) {
+func (s *Store) Create(ctx context.Context, t tenant.ID, by By, src Source, random io.Reader) (Pull, error) {
 	src, err := src.checked(s.Check)
 	if err != nil {
 		return Pull{}, err
@@ -173,7 +179,7 @@ func (s *Store) Create(ctx context.Context, t tenant.ID, actor string, src Sourc
 		return Pull{}, err
 	}
 	it := store.Item{Key: itemKey(id), Attrs: map[string]any{
-		aSource: inClear, aAddress: sealed, aRevision: int64(1), aActor: actor, aAt: store.Millis(now),
+		aSource: inClear, aAddress: sealed, aRevision: int64(1), aActor: by.Actor, aAccountable: by.Accountable, aAt: store.Millis(now),
 		aState: string(Active), aDue: store.Millis(src.Schedule.first(now)),
 	}}
 	err = s.DB.Transact(ctx, store.Write{Tenant: t, Table: store.Offers, Put: &it, If: []store.Cond{store.Absent()}}, reminder(t, id, it.Time(aDue)))
@@ -191,7 +197,7 @@ func letters(b []byte) string {
 // Change replaces a source whose revision is still the one given. Nothing is taken
 // over from what was fetched before: the file counts as new. It makes a paused
 // source active. Faults: what is wrong with it; NotFound; Conflict.
-func (s *Store) Change(ctx context.Context, t tenant.ID, id, actor string, src Source, revision int64) (Pull, error) {
+func (s *Store) Change(ctx context.Context, t tenant.ID, id string, by By, src Source, revision int64) (Pull, error) {
 	src, err := src.checked(s.Check)
 	if err != nil {
 		return Pull{}, err
@@ -206,7 +212,7 @@ func (s *Store) Change(ctx context.Context, t tenant.ID, id, actor string, src S
 	now := s.Clock.Now()
 	due := src.Schedule.first(now)
 	return s.update(ctx, t, id, store.Update{
-		Set: map[string]any{aSource: inClear, aAddress: sealed, aRevision: revision + 1, aActor: actor, aAt: store.Millis(now),
+		Set: map[string]any{aSource: inClear, aAddress: sealed, aRevision: revision + 1, aActor: by.Actor, aAccountable: by.Accountable, aAt: store.Millis(now),
 			aState: string(Active), aDue: store.Millis(due), aFailures: int64(0)},
 		Remove: []string{aETag, aModified, aSum, aSize, aProblem, aForce},
 		If:     []store.Cond{store.Eq(aRevision, revision), store.Ne(aState, string(deleted))},

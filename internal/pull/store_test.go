@@ -28,10 +28,10 @@ func TestASourceIsSetChangedAndDeletedByWhoSawIt(t *testing.T) {
 	p := w.create(hourly())
 	other := hourly()
 	other.URL = "https://elsewhere.example.com/other.csv"
-	if _, err := w.store.Change(t.Context(), owner, p.ID, "key:bob", other, 2); faultType(err) != "pull-changed" {
+	if _, err := w.store.Change(t.Context(), owner, p.ID, By{Actor: "key:bob"}, other, 2); faultType(err) != "pull-changed" {
 		t.Errorf("a change unseen: %v", err)
 	}
-	q, err := w.store.Change(t.Context(), owner, p.ID, "key:bob", other, 1)
+	q, err := w.store.Change(t.Context(), owner, p.ID, By{Actor: "key:bob"}, other, 1)
 	if err != nil || q.Revision != 2 || q.ChangedBy != "key:bob" || q.URL != other.URL {
 		t.Fatal(q, err)
 	}
@@ -41,7 +41,7 @@ func TestASourceIsSetChangedAndDeletedByWhoSawIt(t *testing.T) {
 	if err := w.store.Delete(t.Context(), owner, p.ID, "key:ann", 2); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.store.Change(t.Context(), owner, p.ID, "key:bob", other, 3); fault.KindOf(err) != fault.NotFound {
+	if _, err := w.store.Change(t.Context(), owner, p.ID, By{Actor: "key:bob"}, other, 3); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("changed after it was deleted: %v", err)
 	}
 	if err := w.store.Delete(t.Context(), owner, p.ID, "key:bob", 3); fault.KindOf(err) != fault.NotFound {
@@ -69,7 +69,7 @@ func TestAnotherTenantsSourceIsAMissingOne(t *testing.T) {
 	w := newWorld(t)
 	p := w.create(hourly())
 	_, err := w.store.Get(t.Context(), stranger, p.ID)
-	_, cerr := w.store.Change(t.Context(), stranger, p.ID, "key:eve", hourly(), 1)
+	_, cerr := w.store.Change(t.Context(), stranger, p.ID, By{Actor: "key:eve"}, hourly(), 1)
 	derr := w.store.Delete(t.Context(), stranger, p.ID, "key:eve", 1)
 	_, rerr := w.store.RunNow(t.Context(), stranger, p.ID)
 	for _, err := range []error{err, cerr, derr, rerr} {
@@ -96,10 +96,10 @@ func TestATenantHasTenSourcesAtMost(t *testing.T) {
 	for range Most {
 		w.create(hourly())
 	}
-	if _, err := w.store.Create(t.Context(), owner, "key:ann", hourly(), rand.Reader); faultType(err) != "pulls-full" {
+	if _, err := w.store.Create(t.Context(), owner, By{Actor: "key:ann"}, hourly(), rand.Reader); faultType(err) != "pulls-full" {
 		t.Error(err)
 	}
-	if _, err := w.store.Create(t.Context(), stranger, "key:eve", hourly(), rand.Reader); err != nil {
+	if _, err := w.store.Create(t.Context(), stranger, By{Actor: "key:eve"}, hourly(), rand.Reader); err != nil {
 		t.Error(err)
 	}
 	all, err := w.store.List(t.Context(), owner)
@@ -123,13 +123,13 @@ func TestMistakesInASourceAreNamed(t *testing.T) {
 	} {
 		src := hourly()
 		change(&src)
-		if _, err := w.store.Create(t.Context(), owner, "key:ann", src, rand.Reader); faultType(err) != want {
+		if _, err := w.store.Create(t.Context(), owner, By{Actor: "key:ann"}, src, rand.Reader); faultType(err) != want {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
 	src := hourly()
 	src.ChecksumURL = "http://files.example.com/sum"
-	if _, err := w.store.Create(t.Context(), owner, "key:ann", src, rand.Reader); faultType(err) != "fetch-url" {
+	if _, err := w.store.Create(t.Context(), owner, By{Actor: "key:ann"}, src, rand.Reader); faultType(err) != "fetch-url" {
 		t.Error(err)
 	}
 }
@@ -220,7 +220,7 @@ func TestWhatIsPausedDeletedOrDelayedIsNotRungForAndTheListDoesNotGrow(t *testin
 	src := moved.Source
 	src.Schedule = Schedule{DailyAt: "08:00", Zone: "UTC"}
 	for i := range 5 {
-		if _, err := w.store.Change(t.Context(), owner, moved.ID, "key:ann", src, int64(i)+1); err != nil {
+		if _, err := w.store.Change(t.Context(), owner, moved.ID, By{Actor: "key:ann"}, src, int64(i)+1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -233,7 +233,7 @@ func TestASweepLeavesTheRestToTheNext(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for i := range mostRung + 7 {
-		if _, err := w.store.Create(t.Context(), tenant.ID(fmt.Sprintf("t_owner%05d", i)), "key:ann", hourly(), rand.Reader); err != nil {
+		if _, err := w.store.Create(t.Context(), tenant.ID(fmt.Sprintf("t_owner%05d", i)), By{Actor: "key:ann"}, hourly(), rand.Reader); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -97,7 +97,7 @@ func hourly() Source { return Source{URL: address, Schedule: Schedule{EveryMinut
 
 func (w *world) create(src Source) Pull {
 	w.t.Helper()
-	p, err := w.store.Create(w.t.Context(), owner, "key:ann", src, rand.Reader)
+	p, err := w.store.Create(w.t.Context(), owner, By{"key:ann", "member:ann"}, src, rand.Reader)
 	if err != nil {
 		w.t.Fatal(err)
 	}

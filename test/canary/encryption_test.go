@@ -107,7 +107,7 @@ func TestTakingTheProtectionOutOfAFieldIsNoticed(t *testing.T) {
 	}{
 		"the address of a price file": {"key of a pull", store.Offers, func(db *memory.DB, clk clock.Clock, s personal.Sealer, _ edge.Hashes) error {
 			pulls := pull.Store{DB: db, Sealer: s, Clock: clk, Check: (&fetch.Client{}).Check}
-			_, err := pulls.Create(t.Context(), owner, "key:k", pull.Source{
+			_, err := pulls.Create(t.Context(), owner, pull.By{Actor: "key:k"}, pull.Source{
 				URL: "https://files.example.com/p.csv?key=" + canary.PullKey, Schedule: pull.Schedule{EveryMinutes: 60},
 			}, rand.Reader)
 			return err
