@@ -33,7 +33,7 @@ func (w *world) beginBack(t *testing.T) {
 	if err := w.maker.Guards(ctx, &in); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.plans.BeginUndo(ctx, in, backBatch, 1); err != nil {
+	if _, err := w.plans.BeginUndo(ctx, in, plan.Taken{Batch: backBatch, Rows: 1, Agreed: true}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -87,16 +87,21 @@ func uploaded(body []byte) (id string, ok bool) {
 }
 
 // planUpload has a plan made of an upload.
-//
-// Crash points: the plan is written before the message is sent. When that fails
-// the caller is told so and asks again, which makes another plan; the first one
-// stays at reading until it expires.
 func (h *handler) planUpload(ctx context.Context, in plan.Input, upload string) (*web.Response, error) {
 	p, err := h.plans.Begin(ctx, in, plan.UploadName(upload))
 	if err != nil {
 		return nil, err
 	}
-	if err := h.planBell.Ring(ctx, plan.Job{Tenant: in.Tenant, Plan: p.ID}, 0); err != nil {
+	return h.planLater(ctx, p)
+}
+
+// planLater has a plan made that was begun, and says where it will be.
+//
+// Crash points: the plan is written before the message is sent. When that fails
+// the caller is told so and asks again, which makes another plan; the first one
+// stays at reading until it expires.
+func (h *handler) planLater(ctx context.Context, p plan.Stored) (*web.Response, error) {
+	if err := h.planBell.Ring(ctx, plan.Job{Tenant: p.Tenant, Plan: p.ID}, 0); err != nil {
 		return nil, err
 	}
 	resp, err := web.JSON(http.StatusAccepted, showPlan(p))

@@ -228,7 +228,7 @@ func (r *Reverter) begin(ctx context.Context, t tenant.ID, b lane.Batch, now tim
 	for _, n := range b.Rows {
 		rows += n
 	}
-	if _, err := r.Plans.BeginUndo(ctx, in, b.ID, rows); err != nil {
+	if _, err := r.Plans.BeginUndo(ctx, in, plan.Taken{Batch: b.ID, Rows: rows, Agreed: true}); err != nil {
 		return nil, nil, err
 	}
 	next.Plan, next.Rung = id, now

@@ -70,6 +70,7 @@ type task struct {
 	Upload          string // the blob with the content, "" for none
 	Undo            string `json:",omitempty"` // the batch that is taken back, in place of content
 	Rows            int64  `json:",omitempty"` // how many that has
+	Agreed          bool   `json:",omitempty"` // see Taken
 	Marketplace     price.MarketplaceID
 	Mappings        pricefile.Mappings
 	Policy          Policy

@@ -15,15 +15,22 @@ import (
 // the end. A page may be empty.
 type Undoing func(ctx context.Context, t tenant.ID, batch, after string) (page []Restore, next string, err error)
 
+// Taken is a batch that is taken back.
+type Taken struct {
+	Batch string
+	Rows  int64 // how many it has
+	// Agreed: it was agreed on when the batch was applied, or since, that it would be
+	// taken back. See price.Replaced.
+	Agreed bool
+}
+
 // BeginUndo stores a plan that is still to be made, in place of in.Restore, of what
-// takes a batch with so many rows back. Maker.Run makes it, whatever the number. It
-// was agreed on when the batch was applied, or since, that the batch would be taken
-// back: see price.Replaced.
+// takes a batch back. Maker.Run makes it, however many rows there are.
 //
 // Crash points: those of Begin.
-func (s *Store) BeginUndo(ctx context.Context, in Input, batch string, rows int64) (Stored, error) {
+func (s *Store) BeginUndo(ctx context.Context, in Input, back Taken) (Stored, error) {
 	t := newTask(in, "")
-	t.Undo, t.Rows = batch, rows
+	t.Undo, t.Rows, t.Agreed = back.Batch, back.Rows, back.Agreed
 	return s.begin(ctx, in, t)
 }
 
@@ -91,7 +98,7 @@ func (u *undoing) moved(n int64, version int64) bool {
 // lookup is where a task finds offers. What a batch that is taken back by agreement
 // replaced does not age.
 func (r *run) lookup(t task) Lookup {
-	if t.Undo == "" {
+	if !t.Agreed {
 		return r.Offers
 	}
 	return agreed{finder(r.Offers), t.Undo}

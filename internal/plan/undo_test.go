@@ -52,14 +52,14 @@ func undoRows(n int) (plan.Undoing, *known) {
 	}, k
 }
 
-func undoMaker(t *testing.T, n int) (*plan.Maker, *clock.Manual) {
+func undoMaker(t *testing.T, n int, agreed bool) (*plan.Maker, *clock.Manual) {
 	t.Helper()
 	clk := clock.NewManual(now)
 	undo, k := undoRows(n)
 	m := &plan.Maker{Store: &plan.Store{DB: memory.New(clk), Blobs: memory.NewBlobs(clk), Clock: clk}, Offers: k, Undo: undo, SaveEvery: 1,
 		Guards: func(_ context.Context, in *plan.Input) error { in.Guards = price.DefaultGuards(); return nil }}
 	in := plan.Input{ID: planID, Tenant: acme, Actor: "key:k1", File: "revert of bat_x", Policy: plan.SkipBadRows, Now: now, Guards: price.DefaultGuards()}
-	if _, err := m.BeginUndo(t.Context(), in, "bat_x", int64(n)); err != nil {
+	if _, err := m.BeginUndo(t.Context(), in, plan.Taken{Batch: "bat_x", Rows: int64(n), Agreed: agreed}); err != nil {
 		t.Fatal(err)
 	}
 	return m, clk
@@ -70,7 +70,7 @@ func undoMaker(t *testing.T, n int) (*plan.Maker, *clock.Manual) {
 func TestEachRowOfAWayBackIsComparedWithItsOwnOffer(t *testing.T) {
 	t.Parallel()
 	const n = 5_500
-	m, clk := undoMaker(t, n)
+	m, clk := undoMaker(t, n, true)
 	late := clk.Now().Add(30 * time.Second) // no time for more than the rows up to a border
 	runs := 0
 	for done := false; !done; runs++ {
@@ -122,9 +122,23 @@ func TestEachRowOfAWayBackIsComparedWithItsOwnOffer(t *testing.T) {
 	}
 }
 
+// What a rise on the way back of a drop is let pass for ends a day after the drop, unless
+// it was agreed on beforehand.
+func TestAWayBackThatNobodyAgreedOnIsHeldLikeAnyOtherMove(t *testing.T) {
+	t.Parallel()
+	m, clk := undoMaker(t, 20, false)
+	if done, err := m.Run(t.Context(), acme, planID, clk.Now().Add(time.Hour)); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	p, err := m.Load(t.Context(), acme, planID)
+	if err != nil || p.Origin != plan.OfRollback || p.Summary.Held != 17 || p.Summary.Planned != 0 {
+		t.Errorf("%+v, %v", p.Summary.Counts, err)
+	}
+}
+
 func TestAWayBackThatCannotBeReadIsNoPlan(t *testing.T) {
 	t.Parallel()
-	m, clk := undoMaker(t, 20)
+	m, clk := undoMaker(t, 20, true)
 	broken := errors.New("the store broke")
 	good := m.Undo
 	m.Undo = func(ctx context.Context, t tenant.ID, batch, after string) ([]plan.Restore, string, error) {

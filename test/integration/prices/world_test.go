@@ -268,13 +268,20 @@ func (w *world) send(batch string, changes ...change) {
 	w.run(batch, "plan-"+batch, map[price.ConnectionID]int64{euConn: int64(len(rows))})
 }
 
-// run applies a plan as a batch and delivers doorbells until nothing is left to do.
+// run makes a plan a batch and drives it to its end.
 func (w *world) run(batch, plan string, rows map[price.ConnectionID]int64) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	if err := lane.NewBatches(w.db, w.blobs).Create(ctx, owner, lane.NewBatch{ID: batch, Plan: plan, File: "f.csv", Actor: "key:test", Rows: rows}, w.engine.Bell); err != nil {
 		w.t.Fatal(err)
 	}
+	w.drive(batch)
+}
+
+// drive delivers doorbells until nothing is left to do, and the batch is done.
+func (w *world) drive(batch string) {
+	w.t.Helper()
+	ctx := w.t.Context()
 	for end := w.clock.Now().Add(24 * time.Hour); ; {
 		at, ok := w.queue.Next()
 		if !ok || at.After(end) {
