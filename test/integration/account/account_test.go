@@ -295,6 +295,27 @@ func TestPeopleComeByMailAndStayByTheirCodes(t *testing.T) {
 		erp.ask(t, 401, "POST", "/uploads", object{"file": "prices.csv"})
 	})
 
+	t.Run("NobodyReleasesWhatTheirKeyBrought", func(t *testing.T) {
+		made := ann.ask(t, 201, "POST", "/keys", object{"name": "ERP", "scopes": []string{"plans:write", "plans:read"}})
+		ann.ask(t, 400, "POST", "/keys", object{"name": "second hands", "scopes": []string{"releases:write"}})
+		erp := &person{p: p, key: made["key"].(string)}
+		path := "/plans/" + erp.ask(t, 201, "POST", "/plans?file=prices.csv&marketplace=DE", "sku,price\nA-1,1.00\n")["id"].(string) + "/releases"
+		refused := func(who *person, status int, why string) {
+			t.Helper()
+			if got := who.ask(t, status, "POST", path, object{}); got["type"] != "/problems/"+why {
+				t.Errorf("%v, want %s", got, why)
+			}
+		}
+		refused(erp, 403, "scope")
+		refused(ann, 409, "too-early") // alone: a quarter of an hour after the plan was made
+		ann.ask(t, 201, "POST", "/invitations", object{"email": "carol@example.com", "name": "Carol", "role": "approver"})
+		carol := &person{p: p}
+		carol.ask(t, 201, "POST", "/account/invitation", object{"ticket": p.ticket(t, "carol@example.com"), "password": bobsPhrase})
+		carol.enrol(t, "carol@example.com", bobsPhrase)
+		refused(ann, 403, "plan-own")
+		refused(carol, 409, "row-not-held") // she may, and there is nothing to release
+	})
+
 	t.Run("AStepUpGivesTheSessionAnotherSecret", func(t *testing.T) {
 		before := ann.cookie
 		ann.ask(t, 200, "POST", "/account/step-up", object{"password": annsPhrase, "code": ann.code(t)})
