@@ -73,6 +73,7 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 	}
 	replay.Run(t, "account", false, func(t *testing.T) replay.Handler {
 		w = recordedWorld(t)
+		w.change()
 		w.sent = len(w.mail.Sent())
 		return openapi.Checked(t, w.serve)
 	}, map[string]replay.Check{
@@ -174,13 +175,22 @@ func TestRecordedRequestsAreAnswered(t *testing.T) {
 		"success-job-operator-leave":         answered(`{"done":1}`, 0),
 		"failure-job-operator-leave-other":   replay.Error("There is no such session"),
 		"failure-job-unknown":                replay.Error(`no job "rummage"`),
-		"success-keys":                       replay.Status(200, `"from":["192.0.2.0/24"]`),
-		"success-key-make":                   replay.Status(201, `"key":"pmk_`),
-		"failure-key-make-scope":             replay.Status(400, "/problems/scopes"),
-		"success-key-revoke":                 replay.Status(200, "{}"),
-		"failure-key-revoke-foreign":         replay.Status(404, "There is no such API key"),
-		"success-tenant":                     replay.Status(200, `"name":"Lantern Trading"`),
-		"success-tenant-change":              replay.Status(200, `"security":"desk@example.com"`),
-		"failure-tenant-moved":               replay.Status(409, "/problems/tenant-moved"),
+		"success-notices": func(t *testing.T, out json.RawMessage, err error) {
+			answered(`{"batchItemFailures":[]}`, 1)(t, out, err)
+			m := w.mail.Sent()[len(w.mail.Sent())-1]
+			if body := m.Body.Reveal(); m.To.Reveal() != "ann@example.com" || !strings.Contains(body, "- 2026-11-23 10:00:01 UTC: the guards, by Ann\n- 2026-11-23 10:00:02 UTC: the costs, by the API key \"till\" (") {
+				t.Errorf("to %s: %s", m.To.Reveal(), body)
+			}
+		},
+		"success-notices-of-nobody":  answered(`{"batchItemFailures":[]}`, 0),
+		"failure-notices-malformed":  replay.Error("malformed message"),
+		"success-keys":               replay.Status(200, `"from":["192.0.2.0/24"]`),
+		"success-key-make":           replay.Status(201, `"key":"pmk_`),
+		"failure-key-make-scope":     replay.Status(400, "/problems/scopes"),
+		"success-key-revoke":         replay.Status(200, "{}"),
+		"failure-key-revoke-foreign": replay.Status(404, "There is no such API key"),
+		"success-tenant":             replay.Status(200, `"name":"Lantern Trading"`),
+		"success-tenant-change":      replay.Status(200, `"security":"desk@example.com"`),
+		"failure-tenant-moved":       replay.Status(409, "/problems/tenant-moved"),
 	})
 }

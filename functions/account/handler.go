@@ -8,13 +8,16 @@ import (
 	"pricemanager/internal/account"
 	"pricemanager/internal/fault"
 	"pricemanager/internal/front"
+	"pricemanager/internal/guard"
 	"pricemanager/internal/identity"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/limit"
 	"pricemanager/internal/mail"
 	"pricemanager/internal/pages"
 	"pricemanager/internal/personal"
+	"pricemanager/internal/privacy"
 	"pricemanager/internal/runtime"
+	"pricemanager/internal/runtime/trace"
 	"pricemanager/internal/secret"
 	"pricemanager/internal/signin"
 	"pricemanager/internal/store"
@@ -25,6 +28,7 @@ import (
 type config struct {
 	runtime.Base
 	Tables   runtime.Tables
+	Queues   runtime.Queues
 	Secrets  runtime.Secrets
 	Public   runtime.Public
 	Limits   runtime.Limits
@@ -43,6 +47,7 @@ type deps struct {
 	app      *runtime.App
 	cfg      config
 	db       store.DB
+	queue    store.Queue // has owners told
 	sealer   personal.Sealer
 	index    identity.Index
 	provider signin.Provider
@@ -52,14 +57,21 @@ type deps struct {
 }
 
 type handler struct {
+	app      *runtime.App
 	router   *web.Router
 	keys     *identity.Keys
 	accounts *account.Service
+	notices  *guard.Store
+	bell     guard.Bell
+	doors    privacy.Doors
 }
 
 func newHandler(d deps) (*handler, error) {
 	clk, log := d.app.Clock, d.app.Log
-	h := &handler{keys: identity.NewKeys(d.db, identity.PeppersFrom(d.secrets, d.cfg.Secrets.Pepper), clk, d.random).Sealing(d.sealer)}
+	h := &handler{
+		app: d.app, keys: identity.NewKeys(d.db, identity.PeppersFrom(d.secrets, d.cfg.Secrets.Pepper), clk, d.random).Sealing(d.sealer),
+		notices: &guard.Store{DB: d.db, Clock: clk}, bell: guard.Bell{Queue: d.queue, Trace: trace.Header}, doors: privacy.Doors{DB: d.db},
+	}
 	before, err := front.New(front.Parts{
 		DB: d.db, Clock: clk, Random: d.random, Log: log, Metrics: d.app.Metrics, Hashes: h.keys.Hashes, Quotas: limit.Quotas(d.cfg.Limits),
 		Uses: ledger.Outbox{DB: d.db, Table: store.Offers, Clock: clk, Sealer: d.sealer},
@@ -84,7 +96,7 @@ func newHandler(d deps) (*handler, error) {
 
 // events serves the function's triggers.
 func (h *handler) events() runtime.Events {
-	return runtime.Events{API: runtime.JSON(h.router.Lambda(h.keys)), Direct: runtime.JSON(h.job)}
+	return runtime.Events{API: runtime.JSON(h.router.Lambda(h.keys)), SQS: h.app.SQS(h.message), Direct: runtime.JSON(h.job)}
 }
 
 func (h *handler) routes() []web.Route {

@@ -19,6 +19,7 @@ func TestMethodsFindNothingOfAnybody(t *testing.T) {
 		advised, err := a.Advice(t.Context(), w.company)
 		w.ok(err)
 		w.ok(a.TakeAdvice(t.Context(), w.company, "member:"+bob, advised[0].ID))
+		w.change()
 		review, err := w.h.reviews().Of(t.Context(), w.company)
 		w.ok(err)
 		return isolation.Rooms{World: w.isolated(), Values: []any{identity.Viewer}, Rooms: []isolation.Room{
@@ -39,6 +40,7 @@ func TestMethodsFindNothingOfAnybody(t *testing.T) {
 			}},
 			{Of: a.Tenants, ID: "member:other", Args: map[string][]any{"Change": {"member:other", identity.Settings{Name: text("Lantern")}}}},
 			{Of: w.h.reviews(), ID: "member:other", Args: map[string][]any{"Confirm": {"member:other", review.Digest}}},
+			{Of: w.h.guardMails(), ID: "member:other", Args: map[string][]any{"Tell": {w.clk.Now().Add(-time.Hour)}}},
 			{Of: a.Grants(), ID: grant, Args: map[string][]any{"Enter": {a.Sessions, "jo", grant}, "Leave": {a.Sessions, "olga", visit}, "Give": {"member:other", "a fault to look into", time.Hour}, "Seize": {"olga", "a fault to look into"}}},
 		}}
 	})

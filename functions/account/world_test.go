@@ -48,6 +48,7 @@ type world struct {
 	t       *testing.T
 	clk     *clock.Manual
 	db      *memory.DB
+	queue   *memory.Queue
 	mail    *mailmem.Sender
 	who     *signmem.Provider
 	h       *handler
@@ -65,7 +66,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
-	w := &world{t: t, clk: clk, db: memory.New(clk), mail: &mailmem.Sender{}, who: &signmem.Provider{Clock: clk}, names: map[string]string{}}
+	w := &world{t: t, clk: clk, db: memory.New(clk), queue: memory.NewQueue(clk), mail: &mailmem.Sender{}, who: &signmem.Provider{Clock: clk}, names: map[string]string{}}
 	kms := memkms.New(rand.NewChaCha8([32]byte{99}))
 	w.kms = kms
 	index := func(_ context.Context, kind, value string) (string, error) {
@@ -80,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	cfg.Public.URL = "https://pm.example"
 	var err error
 	w.h, err = newHandler(deps{
-		app: &runtime.App{Log: replay.Log(t), Clock: clk}, cfg: cfg, db: w.db, sealer: envelope.New(kms, w.db, clk),
+		app: &runtime.App{Log: replay.Log(t), Clock: clk}, cfg: cfg, db: w.db, queue: w.queue, sealer: envelope.New(kms, w.db, clk),
 		index: index, provider: w.who, mail: w.mail, secrets: peppers{}, random: rand.NewChaCha8([32]byte{}),
 	})
 	w.ok(err)

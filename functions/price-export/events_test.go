@@ -88,6 +88,8 @@ func newWorld(t *testing.T) *world {
 		if _, err := s.Request(t.Context(), seller, "key:test", "req-1", spec); err != nil {
 			t.Fatal(err)
 		}
+		// They are more than a tenant may have made at a time.
+		must(t, w.db.Delete(t.Context(), seller, store.Offers, store.Key{PK: "downloads-running", SK: "now"}))
 	}
 	if done, err := w.h.maker.Run(t.Context(), seller, made, clk.Now().Add(5*time.Minute)); err != nil || !done {
 		t.Fatal(done, err)

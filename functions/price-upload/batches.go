@@ -28,15 +28,32 @@ func (h *handler) createBatch(ctx context.Context, r *web.Request) (*web.Respons
 	}
 	when, err := h.times(in.ActivateAt, in.RevertAt)
 	if err != nil {
+		// A time that was to come then is no reason to refuse a repetition now.
+		if batch, was := h.plans.Claimed(ctx, r.Tenant, in.Plan, in.Token, key); was != nil {
+			return nil, was
+		} else if batch != "" {
+			return h.applied(ctx, r, batch, in.ActivateAt)
+		}
 		return nil, err
 	}
 	id, err := h.apply(ctx, r, apply.Order{Plan: in.Plan, Token: in.Token, Key: key, At: when.activate, RevertAt: when.revert})
 	if err != nil {
 		return nil, err
 	}
-	b, err := h.batches.Get(ctx, r.Tenant, id)
+	return h.applied(ctx, r, id, in.ActivateAt)
+}
+
+// applied answers with the batch that a plan became, now or when this was asked for
+// before. Who asks for another beginning with the same key means another request.
+func (h *handler) applied(ctx context.Context, r *web.Request, batch, activateAt string) (*web.Response, error) {
+	b, err := h.batches.Get(ctx, r.Tenant, batch)
 	if err != nil {
-		return nil, err
+		return nil, missingBatch(err)
+	}
+	at, err := time.Parse(time.RFC3339, activateAt)
+	if once := activateAt == ""; once && !b.At.IsZero() || !once && (err != nil || !at.Truncate(time.Millisecond).Equal(b.At)) {
+		return nil, fault.New(fault.Conflict, "idempotency-key-reused",
+			"With this Idempotency-Key the plan was applied before, to begin at another time, as batch %s. Cancel that batch, or leave it as it is.", b.ID).With("batch", b.ID)
 	}
 	return h.answerBatch(ctx, r, http.StatusAccepted, b)
 }
@@ -125,6 +142,18 @@ func missingBatch(err error) error {
 	return err
 }
 
+// withRows returns a batch whose rows are still kept.
+func (h *handler) withRows(ctx context.Context, r *web.Request, id string) (lane.Batch, error) {
+	b, err := h.batches.Get(ctx, r.Tenant, id)
+	if err != nil {
+		return b, missingBatch(err)
+	}
+	if b.RowsGone(h.app.Clock.Now()) {
+		return b, fault.New(fault.Gone, "rows-gone", "The rows of a batch are kept for %d days, and those of this one are gone. What became of an offer is in its history.", lane.RowsFor/(24*time.Hour))
+	}
+	return b, nil
+}
+
 // resultDoc is what became of one row of a batch.
 type resultDoc struct {
 	Row         int                 `json:"row"` // line in the file
@@ -151,9 +180,9 @@ func (h *handler) batchRows(ctx context.Context, r *web.Request) (*web.Response,
 	if err != nil {
 		return nil, err
 	}
-	b, err := h.batches.Get(ctx, r.Tenant, r.Params["id"])
+	b, err := h.withRows(ctx, r, r.Params["id"])
 	if err != nil {
-		return nil, missingBatch(err)
+		return nil, err
 	}
 	rows, next, err := h.batches.Report(ctx, r.Tenant, b.ID, after, limit, state)
 	if errors.Is(err, lane.ErrCursor) {

@@ -52,6 +52,9 @@ func (c correction) check() error {
 			return fault.New(fault.Invalid, "edit", "clear names %q, which is no price. Known are %v.", f, price.Fields())
 		}
 	}
+	if s := c.Set.Sale; s != nil && (s.Start.Nanosecond() != 0 || s.End.Nanosecond() != 0) {
+		return fault.New(fault.Invalid, "edit", "A sale begins and ends at a whole second: Amazon knows no fractions.")
+	}
 	switch {
 	case len(c.edit().Touched()) == 0:
 		return fault.New(fault.Invalid, "edit", "Name the prices to set or to clear.")

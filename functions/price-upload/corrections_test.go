@@ -252,7 +252,7 @@ func TestACorrectionMaySetAndClearEveryFieldOfAnySKU(t *testing.T) {
 		}
 		c := w.find(sku)
 		got := c.Pending.Summary(price.Fields())
-		want := "price 21.00 EUR, sale_price 18.00 EUR from 2026-11-23 to 2026-12-01, minimum_price 12.00 EUR, maximum_price none, b2b_price 18.50 EUR, b2b_tiers 18.00 EUR"
+		want := "price 21.00 EUR, sale_price 18.00 EUR from 2026-11-23 to 2026-12-01, minimum_price 12.00 EUR, maximum_price none, b2b_price 18.50 EUR, b2b_tiers 18.00 EUR from 5"
 		if got != want {
 			t.Errorf("%q: pending %s, want %s", sku, got, want)
 		}
@@ -270,6 +270,7 @@ func TestACorrectionThatIsNotWellFormedIsRefused(t *testing.T) {
 		"set and cleared":    {sawTwenty, toTwenty1 + `,"clear":["price"]`, "both set and cleared"},
 		"an unknown field":   {sawTwenty, `"clear":["cost"]`, "cost"},
 		"an amount in float": {sawTwenty, `"set":{"price":{"amount":21.5,"currency":"EUR"}}`, "wrong type"},
+		"parts of a second":  {sawTwenty, `"set":{"sale_price":{"price":{"amount":"19.00","currency":"EUR"},"start":"2026-11-23T00:00:00.5Z","end":"2026-12-01T00:00:00Z"}}`, "whole second"},
 		"no amount":          {sawTwenty, `"set":{"price":{"amount":"1.2.3","currency":"EUR"}}`, "decimal"},
 	} {
 		if status, body := w.correct(mine, "k", "SKU-1", c.seen, c.change); status != http.StatusBadRequest || !strings.Contains(body, c.says) {

@@ -123,7 +123,11 @@ func (h *handler) exists(ctx context.Context, r *web.Request, c price.Connection
 	case of.What == download.Plan:
 		_, err := h.plans.Rows(ctx, r.Tenant, of.Plan, "", 1, "") // refuses one that has none yet
 		return err
-	case of.What == download.Batch || of.Batch != "":
+	case of.What == download.Batch:
+		if _, err := h.withRows(ctx, r, of.Batch); err != nil {
+			return err
+		}
+	case of.Batch != "":
 		b, err := h.batches.Get(ctx, r.Tenant, of.Batch)
 		if err != nil {
 			return missingBatch(err)

@@ -72,12 +72,12 @@ func TestADownloadHasEveryOfferAndItsLinksWork(t *testing.T) {
 
 func TestATableAsksForTheScopeOfItsRows(t *testing.T) {
 	t.Parallel()
-	w := newRecorded(t)
 	const key = "pmk_offersoffersoffe_offersoffersoffe"
 	for what, want := range map[string]int{
 		`{"what":"offers"}`: http.StatusAccepted, `{"what":"history"}`: http.StatusAccepted,
 		`{"what":"batch","batch":"` + appliedAs + `"}`: http.StatusForbidden, `{"what":"plan","plan":"` + appliedPlan + `"}`: http.StatusForbidden,
 	} {
+		w := newRecorded(t)
 		if status, body := w.ask(key, http.MethodPost, "/downloads", "", "", what); status != want {
 			t.Errorf("%s is answered %d %s, want %d", what, status, body, want)
 		}

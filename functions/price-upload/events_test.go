@@ -89,6 +89,7 @@ type world struct {
 	// planQueue has the plans of uploads made.
 	planQueue *memory.Queue
 	tables    *memory.Queue // has downloads made
+	notices   *noticeQueue  // has owners told
 	clock     *clock.Manual
 	serve     replay.Handler
 	// ledger is fed by hand, see record.
@@ -106,7 +107,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	clk := clock.NewManual(began)
-	w := &world{t: t, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), planQueue: memory.NewQueue(clk), tables: memory.NewQueue(clk), clock: clk}
+	w := &world{t: t, db: memory.New(clk), blobs: memory.NewBlobs(clk), queue: memory.NewQueue(clk), planQueue: memory.NewQueue(clk), tables: memory.NewQueue(clk), notices: &noticeQueue{Queue: memory.NewQueue(clk)}, clock: clk}
 	w.kms = memkms.New(crand.Reader)
 	w.sealer = envelope.New(w.kms, w.db, clk)
 	w.ledger = ledger.New(w.db, w.sealer, clk, crand.Reader)
@@ -131,7 +132,7 @@ func newWorld(t *testing.T) *world {
 	}
 	h := newHandler(deps{
 		app: &runtime.App{Log: replay.Log(t), Metrics: metrics.New(replay.Told(t), clk, "price-upload", "local"), Clock: clk},
-		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute, Public: runtime.Public{URL: "https://api.example.com"}, SecurityContact: "mailto:security@example.com"}, db: w.db, blobs: w.blobs, queue: w.queue, planQueue: w.planQueue, tables: w.tables,
+		cfg: config{Base: runtime.Base{Stage: runtime.Local, Version: "1"}, Visibility: time.Minute, Public: runtime.Public{URL: "https://api.example.com"}, SecurityContact: "mailto:security@example.com"}, db: w.db, blobs: w.blobs, queue: w.queue, planQueue: w.planQueue, tables: w.tables, notices: w.notices,
 		connections: &connect.Service{DB: w.db, Clock: clk}, ledger: w.ledger, sealer: w.sealer, hashes: hashed, revoke: w.revoke, random: bytes.NewReader(bytes.Repeat([]byte("random bytes, as many as are needed "), 100)),
 	})
 	var err error

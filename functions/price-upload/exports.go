@@ -134,7 +134,7 @@ func (h *handler) exportHistory(ctx context.Context, r *web.Request) (*web.Respo
 	}
 	// The newest: an offer that changes every hour has 35,000 events in a year.
 	events := slices.DeleteFunc(all[key], func(e history.Entry) bool { return !of.To.IsZero() && !e.At.Before(of.To) })
-	for _, e := range events[max(0, len(events)-exportRows):] {
+	for _, e := range export.Newest(events, exportRows) {
 		if err := out.Add(e); err != nil {
 			return nil, err
 		}
@@ -156,9 +156,9 @@ func (h *handler) exportBatch(ctx context.Context, r *web.Request) (*web.Respons
 	if err != nil {
 		return nil, err
 	}
-	b, err := h.batches.Get(ctx, r.Tenant, r.Params["id"])
+	b, err := h.withRows(ctx, r, r.Params["id"])
 	if err != nil {
-		return nil, missingBatch(err)
+		return nil, err
 	}
 	var body bytes.Buffer
 	out, err := export.NewReport(&body, f)

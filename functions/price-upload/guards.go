@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"pricemanager/internal/fault"
 	"pricemanager/internal/guard"
 	"pricemanager/internal/runtime/metrics"
 	"pricemanager/internal/web"
@@ -50,6 +51,9 @@ func (h *handler) putGuards(ctx context.Context, r *web.Request) (*web.Response,
 	if err := r.JSON(&next); err != nil {
 		return nil, err
 	}
+	if err := h.announce(ctx, r); err != nil {
+		return nil, err
+	}
 	s, err := h.guards.Put(ctx, r.Tenant, r.Principal.Actor, next, was)
 	if err != nil {
 		return nil, err
@@ -58,8 +62,21 @@ func (h *handler) putGuards(ctx context.Context, r *web.Request) (*web.Response,
 	return answerGuards(s)
 }
 
+// announce has the tenant's owners told of a change that is about to be written.
+//
+// Crash points: the message comes first, so that there is no change that nobody hears
+// of; one that nothing came of finds nothing. It is delivered when the call has ended.
+func (h *handler) announce(ctx context.Context, r *web.Request) error {
+	err := h.news.Ring(ctx, guard.News{Tenant: r.Tenant, Since: h.app.Clock.Now().UnixMilli()}, guard.NewsAfter)
+	if err != nil {
+		return fault.New(fault.Unavailable, "", "The company's owners cannot be told of a change now, so that nothing was changed; try again in a moment.").Because(err)
+	}
+	return nil
+}
+
 // guardsChanged tells whoever watches us: an alarm looks at the metric. The tenant's
-// members have the notice, and the ledger has it from the table's stream.
+// members have the notice, its owners a mail, and the ledger has it from the table's
+// stream.
 func (h *handler) guardsChanged(ctx context.Context, r *web.Request, what, from, to string) {
 	h.app.Log.WarnContext(ctx, "guards changed", "what", what, "actor", r.Principal.Actor, "from", from, "to", to)
 	h.app.Metrics.Emit(nil, metrics.Count("GuardsChanged", 1))
@@ -110,6 +127,9 @@ func (h *handler) getCosts(ctx context.Context, r *web.Request) (*web.Response, 
 func (h *handler) putCosts(ctx context.Context, r *web.Request) (*web.Response, error) {
 	was, err := r.IfMatch()
 	if err != nil {
+		return nil, err
+	}
+	if err := h.announce(ctx, r); err != nil {
 		return nil, err
 	}
 	c, err := h.guards.PutCosts(ctx, r.Tenant, r.Principal.Actor, r.Body, was)

@@ -76,7 +76,7 @@ func (w *world) listen() *bytes.Buffer {
 	var told bytes.Buffer
 	h := newHandler(deps{
 		app: &runtime.App{Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(&told, w.clock, "price-upload", "local"), Clock: w.clock},
-		db:  w.db, blobs: w.blobs, queue: w.queue, sealer: w.sealer, random: strings.NewReader(strings.Repeat("x", 64)),
+		db:  w.db, blobs: w.blobs, queue: w.queue, notices: w.notices, sealer: w.sealer, random: strings.NewReader(strings.Repeat("x", 64)),
 	})
 	router, err := web.New(h.app.Log, w.clock, "", h.routes()...)
 	if err != nil {
@@ -183,6 +183,9 @@ func TestAHeldRowIsReleasedByAColleagueAndApplied(t *testing.T) {
 	if status, _, body := release(founder); status != http.StatusForbidden || !strings.Contains(body, "plan-own") {
 		t.Errorf("whose key made it: %d %s", status, body)
 	}
+	if status, body := w.askJSON(colleague, "/plans/"+readyPlan+"/releases", `{"rows":[]}`); status != http.StatusBadRequest || !strings.Contains(body, "names no row") {
+		t.Errorf("a list without rows is no word for all: %d %s", status, body)
+	}
 	status, p, body := release(colleague)
 	if status != http.StatusCreated || p.Summary.Planned != 1 || p.Token == "" || p.Released.Maker != "key:good" || p.Released.By != "member:msecond" {
 		t.Fatalf("a colleague: %d %s", status, body)
@@ -214,6 +217,27 @@ func TestNobodyApprovesTheirOwnPlan(t *testing.T) {
 	got := []int{apply(), approve(mine), approve(founder), approve(theirs), apply(), approve(colleague), apply()}
 	if want := []int{409, 403, 403, 403, 409, 200, 202}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestACorrectionThatNeedsAnApprovalIsRepeatedOnceItHasIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if status, body := w.putGuards(mine, byDefault(), `{"approval":{"rows":0}}`); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	status, body := w.correct(mine, "k1", "SKU-1", sawTwenty, toTwenty1)
+	var problem struct{ Plan, Detail string }
+	if err := json.Unmarshal([]byte(body), &problem); err != nil || status != http.StatusConflict || !strings.Contains(problem.Detail, "repeat this request") {
+		t.Fatalf("%d %s, %v", status, body, err)
+	}
+	var p planDoc
+	w.get("/plans/"+problem.Plan, "", &p)
+	if status, body := w.askJSON(colleague, "/plans/"+problem.Plan+"/approvals", `{"token":"`+p.Token+`"}`); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	if status, body := w.correct(mine, "k1", "SKU-1", sawTwenty, toTwenty1); status != http.StatusAccepted || w.batchOf(body).Plan != problem.Plan {
+		t.Errorf("%d %s", status, body)
 	}
 }
 

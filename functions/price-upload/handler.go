@@ -56,6 +56,7 @@ type deps struct {
 	queue       store.Queue
 	planQueue   store.Queue
 	tables      store.Queue // has downloads made
+	notices     store.Queue // has owners told of changes of their guards
 	connections *connect.Service
 	ledger      history.Ledger
 	sealer      pull.Sealer
@@ -72,6 +73,7 @@ type handler struct {
 	past      *history.History
 	bell      lane.Bell
 	planBell  plan.Bell
+	news      guard.Bell
 	downloads *download.Store
 	engine    *lane.Engine // only to activate corrections
 	pulls     *pull.Store
@@ -96,7 +98,7 @@ func newHandler(d deps) *handler {
 	h.plans.Offers = h.offers
 	h.pulls = &pull.Store{DB: d.db, Sealer: d.sealer, Clock: d.app.Clock, Check: (&fetch.Client{}).Check}
 	h.batches = lane.NewBatches(d.db, d.blobs).WithPast(h.past)
-	h.planBell = plan.Bell{Queue: d.planQueue, Trace: trace.Header}
+	h.planBell, h.news = plan.Bell{Queue: d.planQueue, Trace: trace.Header}, guard.Bell{Queue: d.notices, Trace: trace.Header}
 	h.engine = &lane.Engine{DB: d.db, Blobs: d.blobs, Bell: h.bell, Planned: h.planned, Clock: d.app.Clock, Log: d.app.Log}
 	return h
 }

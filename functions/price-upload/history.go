@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"pricemanager/internal/fault"
 	"pricemanager/internal/history"
 	"pricemanager/internal/ledger"
+	"pricemanager/internal/plan"
 	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
@@ -133,10 +135,13 @@ type whyDoc struct {
 	At     time.Time    `json:"at"`
 	Known  bool         `json:"known"` // false: its prices had not been read by then
 	Prices price.Prices `json:"prices"`
-	// Since is when they were first seen so, How the event that says it.
+	// Field is the one of them that the rest is about, the price when none was named;
+	// absent when it had no value, and the rest is about all of them then.
+	Field price.Field `json:"field,omitempty"`
+	// Since is when it was first seen so, How the event that says it.
 	Since  *time.Time `json:"since,omitempty"`
 	How    *eventDoc  `json:"how,omitempty"`
-	Change *causeDoc  `json:"change,omitempty"` // absent: no change of ours set them
+	Change *causeDoc  `json:"change,omitempty"` // absent: no change of ours set it
 }
 
 // causeDoc is the change of ours that set a price.
@@ -145,14 +150,20 @@ type causeDoc struct {
 	PlanRow int64  `json:"planRow"`
 	Line    int    `json:"line,omitempty"` // in the file
 	// Linked is which price it followed, and how, when the file did not name it.
-	Linked    *price.Linked `json:"linked,omitempty"`
-	Plan      string        `json:"plan,omitempty"`
-	File      string        `json:"file,omitempty"`
-	Actor     string        `json:"actor,omitempty"`
-	AppliedAt *time.Time    `json:"appliedAt,omitempty"`
-	Guards    string        `json:"guards,omitempty"` // hash of the settings that it passed
-	Approved  string        `json:"approvedBy,omitempty"`
-	Steps     []eventDoc    `json:"steps"` // desired, sent, accepted, observed
+	Linked *price.Linked `json:"linked,omitempty"`
+	Plan   string        `json:"plan,omitempty"`
+	File   string        `json:"file,omitempty"`
+	// Maker is who brought the rows, a source on a schedule too; Releaser who let them
+	// pass what they were held for.
+	Maker     string      `json:"madeBy,omitempty"`
+	Releaser  string      `json:"releasedBy,omitempty"`
+	Origin    plan.Origin `json:"origin,omitempty"`  // of the plan, when that is no file
+	Reverts   string      `json:"reverts,omitempty"` // the batch that it takes back at its time
+	Actor     string      `json:"actor,omitempty"`
+	AppliedAt *time.Time  `json:"appliedAt,omitempty"`
+	Guards    string      `json:"guards,omitempty"` // hash of the settings that it passed
+	Approved  string      `json:"approvedBy,omitempty"`
+	Steps     []eventDoc  `json:"steps"` // desired, sent, accepted, observed
 }
 
 // why answers "why this price?", now or at a moment.
@@ -168,6 +179,11 @@ func (h *handler) why(ctx context.Context, r *web.Request) (*web.Response, error
 	if at.IsZero() {
 		at = h.app.Clock.Now()
 	}
+	field, err := web.OneOf(r, "field", price.Fields()...)
+	if err != nil {
+		return nil, err
+	}
+	field = cmp.Or(field, price.FieldOur)
 	all, err := h.past.Of(ctx, r.Tenant, []price.OfferKey{key}, time.Time{})
 	if err != nil {
 		return nil, err
@@ -180,10 +196,15 @@ func (h *handler) why(ctx context.Context, r *web.Request) (*web.Response, error
 	if !ok {
 		return web.JSON(http.StatusOK, d)
 	}
-	how := showEvent(known.Entry)
-	d.Known, d.Prices, d.Since, d.How = true, known.Prices, &known.Entry.At, &how
-	if known.Entry.Batch != "" {
-		if d.Change, err = h.cause(ctx, r.Tenant, known.Entry, all[key]); err != nil {
+	d.Known, d.Prices = true, known.Prices
+	shown := known
+	if first, ok := history.Since(all[key], field, at); ok {
+		d.Field, shown = field, first
+	}
+	how := showEvent(shown.Entry)
+	d.Since, d.How = &shown.Entry.At, &how
+	if cause, ok := history.Cause(all[key], shown.Entry, field); ok {
+		if d.Change, err = h.cause(ctx, r.Tenant, cause, all[key]); err != nil {
 			return nil, err
 		}
 	}
@@ -206,7 +227,7 @@ func (h *handler) cause(ctx context.Context, t tenant.ID, seen history.Entry, al
 	if err != nil {
 		return nil, err
 	}
-	c.Plan, c.File, c.Actor, c.AppliedAt = b.Plan, b.File, b.Actor, given(b.Created)
+	c.Plan, c.File, c.Actor, c.AppliedAt, c.Reverts = b.Plan, b.File, b.Actor, given(b.Created), b.Reverts
 	p, err := h.plans.Load(ctx, t, b.Plan)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
 		return c, nil
@@ -214,7 +235,10 @@ func (h *handler) cause(ctx context.Context, t tenant.ID, seen history.Entry, al
 	if err != nil {
 		return nil, err
 	}
-	c.Guards = p.Guards
+	c.Guards, c.Maker, c.Origin = p.Guards, p.Actor, p.Origin
+	if p.Released != nil {
+		c.Maker, c.Releaser = p.Released.Maker, p.Released.By
+	}
 	if p.Approved != nil {
 		c.Approved = p.Approved.By
 	}

@@ -57,7 +57,7 @@ func TestWhyThisPriceIsAnsweredForEveryMoment(t *testing.T) {
 	}{
 		{"2026-11-22T07:59:00Z", []string{`"known":false`}, `"how"`},
 		{"2026-11-22T09:15:00Z", []string{`"amount":"20.00"`, `"type":"offer.imported"`}, `"change":`},
-		{"2026-11-22T10:00:00Z", []string{`"amount":"18.50"`, `"batch":"` + appliedAs, `"plan":"` + appliedPlan, `"actor":"key:good"`, `"file":"p.csv"`, `"line":2`,
+		{"2026-11-22T10:00:00Z", []string{`"field":"price"`, `"amount":"18.50"`, `"batch":"` + appliedAs, `"plan":"` + appliedPlan, `"actor":"key:good"`, `"madeBy":"key:good"`, `"file":"p.csv"`, `"line":2`,
 			`"guards":"`, `"type":"change.desired"`, `"type":"change.accepted"`, `"submission":"sub-1"`, `"visibleSeconds":1680`}, ""},
 		{"2026-11-22T12:00:00Z", []string{`"amount":"25.00"`, `"type":"offer.drifted"`}, `"change":`},
 	} {
@@ -70,6 +70,30 @@ func TestWhyThisPriceIsAnsweredForEveryMoment(t *testing.T) {
 				t.Errorf("at %s: no %s in %s", c.at, want, body)
 			}
 		}
+	}
+}
+
+// What somebody else changed of an offer since does not make the price theirs.
+func TestWhyIsAnsweredForOnePriceOfTheOffer(t *testing.T) {
+	t.Parallel()
+	w := newRecorded(t)
+	err := w.ledger.AppendDirect(t.Context(), seller, "minimum", ledger.Event{Type: ledger.OfferDrifted, At: w.clock.Now().Add(3 * time.Hour), Actor: "system:price-sync",
+		Target: "offer:" + price.OfferKey{Connection: conn, Marketplace: de, SKU: odd}.String(),
+		After:  json.RawMessage(`{"price":{"amount":"25.00","currency":"EUR"},"minimum_price":{"amount":"9.00","currency":"EUR"}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]string{
+		"&at=2026-11-22T12:30:00Z":                     `"field":"price","since":"2026-11-22T11:00:00Z"`,
+		"&field=minimum_price&at=2026-11-22T12:30:00Z": `"field":"minimum_price","since":"2026-11-22T12:00:00Z"`,
+		"&field=b2b_price&at=2026-11-22T12:30:00Z":     `"prices":{`,
+	} {
+		if status, body := w.askAbout("/offers/why", odd, query); status != http.StatusOK || !strings.Contains(body, want) || strings.Contains(query, "b2b") && strings.Contains(body, `"field":"b2b`) {
+			t.Errorf("%s: %d %s, want %s", query, status, body, want)
+		}
+	}
+	if status, body := w.askAbout("/offers/why", odd, "&field=colour"); status != http.StatusBadRequest {
+		t.Errorf("a field that there is none of: %d %s", status, body)
 	}
 }
 

@@ -56,6 +56,9 @@ func (h *handler) putLinks(ctx context.Context, r *web.Request) (*web.Response, 
 	if err := r.JSON(&next); err != nil {
 		return nil, err
 	}
+	if err := h.announce(ctx, r); err != nil {
+		return nil, err
+	}
 	s, err := h.links.PutLinks(ctx, r.Tenant, r.Principal.Actor, next, was)
 	if err != nil {
 		return nil, err
@@ -97,6 +100,9 @@ func (h *handler) getRates(ctx context.Context, r *web.Request) (*web.Response, 
 func (h *handler) putRates(ctx context.Context, r *web.Request) (*web.Response, error) {
 	was, err := r.IfMatch()
 	if err != nil {
+		return nil, err
+	}
+	if err := h.announce(ctx, r); err != nil {
 		return nil, err
 	}
 	s, err := h.links.PutRates(ctx, r.Tenant, r.Principal.Actor, fx.Upload{

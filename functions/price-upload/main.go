@@ -45,6 +45,7 @@ func run(ctx context.Context) error {
 		queue:       sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Doorbell, sqs.WithTrace(trace.Header)),
 		planQueue:   sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Plans, sqs.WithTrace(trace.Header)),
 		tables:      sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Downloads, sqs.WithTrace(trace.Header)),
+		notices:     sqs.New(awssqs.NewFromConfig(aws), cfg.Queues.Notices, sqs.WithTrace(trace.Header)),
 		connections: &connect.Service{DB: db, Clock: app.Clock},
 		ledger:      ledger.New(db, sealer, app.Clock, rand.Reader),
 		sealer:      sealer, hashes: keys.Hashes,

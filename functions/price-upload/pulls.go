@@ -11,6 +11,7 @@ import (
 	"pricemanager/internal/identity"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/pull"
+	"pricemanager/internal/tenant"
 	"pricemanager/internal/web"
 )
 
@@ -28,21 +29,36 @@ type pullDoc struct {
 	SHA256    string        `json:"sha256,omitempty"`
 	Bytes     int64         `json:"bytes,omitempty"`
 	LastPlan  string        `json:"lastPlan,omitempty"`
-	Failures  int64         `json:"failures"` // in a row
+	PlanState plan.State    `json:"lastPlanState,omitempty"` // absent once it is no longer kept
+	Failures  int64         `json:"failures"`                // in a row
 	Problem   *plan.Problem `json:"problem,omitempty"`
 }
 
-func showPull(p pull.Pull) pullDoc {
+// showPull tells of the last plan how it stands: nobody else says that one waits
+// to be applied, failed, or expired unused.
+func (h *handler) showPull(ctx context.Context, t tenant.ID, p pull.Pull) (pullDoc, error) {
 	d := pullDoc{ID: p.ID, Source: p.Source, State: p.State, ChangedBy: p.ChangedBy, ChangedAt: p.ChangedAt, CheckedAt: given(p.Checked), FetchedAt: given(p.Fetched),
 		SHA256: p.SHA256, Bytes: p.Size, LastPlan: p.LastPlan, Failures: p.Failures, Problem: p.Problem}
 	if p.State == pull.Active {
 		d.NextAt = given(p.Next)
 	}
-	return d
+	if p.LastPlan == "" {
+		return d, nil
+	}
+	last, err := h.plans.Load(ctx, t, p.LastPlan)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return pullDoc{}, err
+	}
+	d.PlanState = last.State
+	return d, nil
 }
 
-func answerPull(status int, p pull.Pull) (*web.Response, error) {
-	res, err := web.JSON(status, showPull(p))
+func (h *handler) answerPull(ctx context.Context, r *web.Request, status int, p pull.Pull) (*web.Response, error) {
+	d, err := h.showPull(ctx, r.Tenant, p)
+	if err != nil {
+		return nil, err
+	}
+	res, err := web.JSON(status, d)
 	if err != nil {
 		return nil, err
 	}
@@ -56,23 +72,41 @@ func (h *handler) listPulls(ctx context.Context, r *web.Request) (*web.Response,
 	}
 	items := make([]pullDoc, len(all))
 	for i, p := range all {
-		items[i] = showPull(p)
+		if items[i], err = h.showPull(ctx, r.Tenant, p); err != nil {
+			return nil, err
+		}
 	}
 	return web.JSON(http.StatusOK, map[string]any{"items": items})
 }
 
 // maySet lets sources of rates be set and deleted only by who may set the rates
 // themselves; the routes ask for less.
-func maySet(r *web.Request, kinds ...pull.Kind) error {
-	if slices.Contains(kinds, pull.Rates) && !r.Principal.May(identity.GuardsWrite) {
+func (h *handler) maySet(r *web.Request, kinds ...pull.Kind) error {
+	switch {
+	case !slices.Contains(kinds, pull.Rates):
+		return nil
+	case r.Principal.May(identity.GuardsWrite) && r.Principal.Fresh(identity.GuardsWrite, h.app.Clock.Now()):
+		return nil
+	case r.Principal.May(identity.GuardsWrite):
+		return web.CodeNeeded()
+	case r.Principal.Role == identity.Machine:
 		return fault.New(fault.Forbidden, "scope", "For a source of rates this API key lacks the scope %s.", identity.GuardsWrite)
+	default:
+		return fault.New(fault.Forbidden, "role", "For a source of rates your role (%s) lacks %s. An owner of your company can change that.", r.Principal.Role, identity.GuardsWrite)
 	}
-	return nil
 }
 
-// pullSet tells of a source of rates like of the rates themselves: prices follow.
-func (h *handler) pullSet(ctx context.Context, r *web.Request, p pull.Pull, from string) {
-	if p.Kind == pull.Rates {
+// settingRates is announce for a source that is one of rates, or was: prices follow.
+func (h *handler) settingRates(ctx context.Context, r *web.Request, kinds ...pull.Kind) error {
+	if !slices.Contains(kinds, pull.Rates) {
+		return nil
+	}
+	return h.announce(ctx, r)
+}
+
+// pullSet is guardsChanged for a source that is one of rates, or was.
+func (h *handler) pullSet(ctx context.Context, r *web.Request, p pull.Pull, from string, was pull.Kind) {
+	if p.Kind == pull.Rates || was == pull.Rates {
 		h.guardsChanged(ctx, r, "source of rates", from, p.ID+"/"+strconv.FormatInt(p.Revision, 10))
 	}
 }
@@ -86,15 +120,18 @@ func (h *handler) createPull(ctx context.Context, r *web.Request) (*web.Response
 	if err := r.JSON(&in); err != nil {
 		return nil, err
 	}
-	if err := maySet(r, in.Kind); err != nil {
+	if err := h.maySet(r, in.Kind); err != nil {
+		return nil, err
+	}
+	if err := h.settingRates(ctx, r, in.Kind); err != nil {
 		return nil, err
 	}
 	p, err := h.pulls.Create(ctx, r.Tenant, by(r), in, h.random)
 	if err != nil {
 		return nil, err
 	}
-	h.pullSet(ctx, r, p, "")
-	res, err := answerPull(http.StatusCreated, p)
+	h.pullSet(ctx, r, p, "", "")
+	res, err := h.answerPull(ctx, r, http.StatusCreated, p)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +143,7 @@ func (h *handler) getPull(ctx context.Context, r *web.Request) (*web.Response, e
 	if err != nil {
 		return nil, err
 	}
-	return answerPull(http.StatusOK, p)
+	return h.answerPull(ctx, r, http.StatusOK, p)
 }
 
 // putPull replaces a source whole, and has a paused one go on.
@@ -123,15 +160,18 @@ func (h *handler) putPull(ctx context.Context, r *web.Request) (*web.Response, e
 	if err != nil {
 		return nil, err
 	}
-	if err := maySet(r, in.Kind, old.Kind); err != nil {
+	if err := h.maySet(r, in.Kind, old.Kind); err != nil {
+		return nil, err
+	}
+	if err := h.settingRates(ctx, r, in.Kind, old.Kind); err != nil {
 		return nil, err
 	}
 	p, err := h.pulls.Change(ctx, r.Tenant, r.Params["id"], by(r), in, was)
 	if err != nil {
 		return nil, err
 	}
-	h.pullSet(ctx, r, p, old.ID+"/"+strconv.FormatInt(was, 10))
-	return answerPull(http.StatusOK, p)
+	h.pullSet(ctx, r, p, old.ID+"/"+strconv.FormatInt(was, 10), old.Kind)
+	return h.answerPull(ctx, r, http.StatusOK, p)
 }
 
 func (h *handler) deletePull(ctx context.Context, r *web.Request) (*web.Response, error) {
@@ -143,7 +183,7 @@ func (h *handler) deletePull(ctx context.Context, r *web.Request) (*web.Response
 	if err != nil {
 		return nil, err
 	}
-	if err := maySet(r, old.Kind); err != nil {
+	if err := h.maySet(r, old.Kind); err != nil {
 		return nil, err
 	}
 	if err := h.pulls.Delete(ctx, r.Tenant, r.Params["id"], r.Principal.Actor, was); err != nil {
@@ -158,5 +198,5 @@ func (h *handler) runPull(ctx context.Context, r *web.Request) (*web.Response, e
 	if err != nil {
 		return nil, err
 	}
-	return answerPull(http.StatusAccepted, p)
+	return h.answerPull(ctx, r, http.StatusAccepted, p)
 }

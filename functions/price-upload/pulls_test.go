@@ -10,7 +10,9 @@ import (
 	"pricemanager/internal/fetch"
 	"pricemanager/internal/fx"
 	"pricemanager/internal/identity"
+	"pricemanager/internal/plan"
 	"pricemanager/internal/pull"
+	"pricemanager/internal/store"
 )
 
 // recordedPull is the source that the recorded events name.
@@ -107,6 +109,33 @@ func TestASourceOfRatesIsForWhoMaySetTheRates(t *testing.T) {
 	try("delete with all scopes", status, body, http.StatusOK)
 }
 
+// source is the id of the tenant's one source of a kind.
+func (w *world) source(k pull.Kind) (id string) {
+	w.t.Helper()
+	all, err := (&pull.Store{DB: w.db, Sealer: w.sealer, Clock: w.clock}).List(w.t.Context(), seller)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.Kind == k {
+			id = p.ID
+		}
+	}
+	return id
+}
+
+func TestASourceOfRatesTakesAFreshCode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.clock.Advance(identity.RecentMFA)
+	if status, body := w.ask(founder, http.MethodPost, "/pulls", "", "", ratesOnASchedule); status != http.StatusForbidden || !strings.Contains(body, "code-needed") {
+		t.Errorf("of rates: %d %s", status, body)
+	}
+	if status, body := w.ask(founder, http.MethodPost, "/pulls", "", "", onASchedule); status != http.StatusCreated {
+		t.Errorf("of prices: %d %s", status, body)
+	}
+}
+
 // What computes prices is watched like what protects them.
 func TestAChangeOfLinksRatesOrTheirSourceIsToldOnce(t *testing.T) {
 	t.Parallel()
@@ -118,11 +147,40 @@ func TestAChangeOfLinksRatesOrTheirSourceIsToldOnce(t *testing.T) {
 	}
 	w.ask(mine, http.MethodPost, "/pulls", "", "", ratesOnASchedule)
 	w.ask(mine, http.MethodPost, "/pulls", "", "", onASchedule)
-	if n := strings.Count(told.String(), `"GuardsChanged":1`); n != 3 {
+	w.clock.Advance(time.Second)
+	w.put(mine, "/pulls/"+w.source(pull.Rates), "application/json", `"1"`, onASchedule, nil) // made one of prices
+	if n := strings.Count(told.String(), `"GuardsChanged":1`); n != 4 {
 		t.Errorf("told %d times: %s", n, told.String())
 	}
 	status, body := w.ask(mine, http.MethodGet, "/guards/notices", "", "", "")
-	if status != http.StatusOK || strings.Count(body, `"what":`) != 2 || !strings.Contains(body, `"what":"links","changedBy":"key:good"`) || !strings.Contains(body, `"what":"rates","changedBy":"key:good"`) {
+	if status != http.StatusOK || strings.Count(body, `"what":`) != 4 || strings.Count(body, `"what":"source","changedBy":"key:good"`) != 2 || !strings.Contains(body, `"what":"links","changedBy":"key:good"`) || !strings.Contains(body, `"what":"rates","changedBy":"key:good"`) {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// A fetched file's plan is nobody's: the source is where its fate is to be seen.
+func TestASourceSaysHowItsLastPlanStands(t *testing.T) {
+	t.Parallel()
+	w := newRecorded(t)
+	set := func(plan string) {
+		t.Helper()
+		if _, err := w.db.Update(t.Context(), seller, store.Offers, store.Key{PK: "pulls", SK: recordedPull}, store.Update{Set: map[string]any{"plan": plan}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ plan, want string }{
+		{readyPlan, `"lastPlanState":"ready"`}, {appliedPlan, `"lastPlanState":"applied"`}, {"plan_zzzzzzzzzzzzzzzzzzzzzzzzzz", `"lastPlan":"plan_zzzzzzzzzzzzzzzzzzzzzzzzzz","failures"`},
+	} {
+		set(c.plan)
+		for _, path := range []string{"/pulls", "/pulls/" + recordedPull} {
+			if status, body := w.ask(mine, http.MethodGet, path, "", "", ""); status != http.StatusOK || !strings.Contains(body, c.want) {
+				t.Errorf("%s: %d %s, want %s", path, status, body, c.want)
+			}
+		}
+	}
+	set(readyPlan)
+	w.clock.Advance(plan.Lifetime)
+	if status, body := w.ask(mine, http.MethodGet, "/pulls/"+recordedPull, "", "", ""); status != http.StatusOK || !strings.Contains(body, `"lastPlanState":"expired"`) {
+		t.Errorf("after a day: %d %s", status, body)
 	}
 }

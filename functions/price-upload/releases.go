@@ -63,6 +63,9 @@ func (h *handler) release(ctx context.Context, r *web.Request) (*web.Response, e
 	if err := body(r, &in); err != nil {
 		return nil, err
 	}
+	if in.Rows != nil && len(in.Rows) == 0 {
+		return nil, fault.New(fault.Invalid, "release", "rows names no row. Name those to be released, or leave it out to release all that are held.")
+	}
 	p, alone, err := h.second(ctx, r, "releases")
 	if err != nil {
 		return nil, err

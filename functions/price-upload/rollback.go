@@ -22,9 +22,12 @@ const rollbackAtOnce = 10_000
 // The way back from more rows than one request has time for is planned as an upload
 // is, by price-plan.
 func (h *handler) rollback(ctx context.Context, r *web.Request) (*web.Response, error) {
-	b, err := h.batches.Get(ctx, r.Tenant, r.Params["id"])
+	b, err := h.withRows(ctx, r, r.Params["id"])
 	if err != nil {
-		return nil, missingBatch(err)
+		return nil, err
+	}
+	if b.State == lane.Refused {
+		return nil, fault.New(fault.Conflict, "batch-empty", "The batch was refused: nothing of it was sent, and there is nothing to roll back.")
 	}
 	var rows int64
 	for _, n := range b.Rows {

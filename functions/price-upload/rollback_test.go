@@ -26,7 +26,7 @@ func TestTheWayBackFromALargeBatchIsPlannedOutsideOfTheRequest(t *testing.T) {
 		w := newWorld(t)
 		const id = "bat_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 		err := w.db.Put(t.Context(), seller, store.Offers, store.Item{Key: store.Key{PK: "batches", SK: id}, Attrs: map[string]any{
-			"state": c.state, "rows": fmt.Appendf(nil, `{%q:%d}`, conn, c.rows)}})
+			"state": c.state, "rows": fmt.Appendf(nil, `{%q:%d}`, conn, c.rows), "created": store.Millis(w.clock.Now())}})
 		if err != nil {
 			t.Fatal(err)
 		}

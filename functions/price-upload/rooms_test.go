@@ -93,7 +93,7 @@ func TestMethodsFindNothingOfAnybody(t *testing.T) {
 				"At": {offer, until}, "Lowest": {offer, since, until}, "LowestOf": {[]price.OfferKey{offer}, since, until}, "Of": {[]price.OfferKey{offer}, since},
 				"Page": {offer, since, until, 0, 10}, "Scan": {since, until}, "Outcomes": {appliedAs, since, []price.OfferKey{offer}},
 			}},
-			{Of: guards, ID: "key:good"},
+			{Of: guards, ID: "key:good", Args: map[string][]any{"Between": {since, until}}},
 			{Of: &fx.Store{DB: w.db, Clock: w.clock}, ID: "key:good", Args: map[string][]any{
 				"PutRates": {"key:other", table, ""}, "Take": {"key:other", table, fx.StoredRates{}, []store.Write{}},
 			}},

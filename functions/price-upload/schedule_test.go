@@ -59,6 +59,38 @@ func TestTimesThatCannotBeAreRefusedWithTheReason(t *testing.T) {
 	}
 }
 
+func TestAScheduledApplyIsAnsweredTheSameAgainAndNoOtherIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.plan(oneRow)
+	ask := func(key, token, at string) (int, string) {
+		return w.ask(mine, http.MethodPost, "/batches", "", key, `{"plan":"`+p.ID+`","token":"`+token+`"`+at+`}`)
+	}
+	const at = `,"activateAt":"2026-11-22T18:00:00+01:00"`
+	status, first := ask("k1", p.Token, at)
+	if status != http.StatusAccepted {
+		t.Fatalf("%d %s", status, first)
+	}
+	b := w.batchOf(first)
+	for range 2 {
+		if status, body := ask("k1", p.Token, at); status != http.StatusAccepted || w.batchOf(body).ID != b.ID {
+			t.Errorf("repeated: %d %s", status, body)
+		}
+		for _, other := range []string{"", `,"activateAt":"2026-11-25T18:00:00+01:00"`, `,"activateAt":"soon"`} {
+			if status, body := ask("k1", p.Token, other); status != http.StatusConflict || !strings.Contains(body, "idempotency-key-reused") || !strings.Contains(body, b.ID) {
+				t.Errorf("to begin %q: %d %s", other, status, body)
+			}
+		}
+		if status, body := ask("k2", p.Token, at); status == http.StatusAccepted {
+			t.Errorf("by another key: %d %s", status, body)
+		}
+		if status, body := ask("k1", p.Token+"x", at); status == http.StatusAccepted {
+			t.Errorf("by another token: %d %s", status, body)
+		}
+		w.clock.Advance(12 * time.Hour) // its time has passed
+	}
+}
+
 func TestARevertIsAskedForPutOffAndCalledOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -42,6 +42,7 @@ var known = []store{
 	{ids: []string{"PlanQueue", "PlanDeadLetters"}, holds: "ids of plans to compute", use: "managing prices", left: underWay},
 	{ids: []string{"PullQueue", "PullDeadLetters"}, holds: "ids of files to fetch", use: "managing prices", left: underWay},
 	{ids: []string{"DownloadQueue", "DownloadDeadLetters"}, holds: "ids of tables to make", use: "handing them over", left: underWay},
+	{ids: []string{"NoticeQueue", "NoticeDeadLetters"}, holds: "ids of companies whose guards may have been changed, and when", use: "telling their owners", left: underWay},
 	{ids: []string{"PrivacyQueue", "PrivacyDeadLetters"}, holds: "ids of requests", use: "answering requests by people about their data", left: underWay},
 	{ids: []string{"ErasureQueue", "ErasureDeadLetters"}, holds: "ids of erasures", use: "erasing what people ask to have erased", left: underWay},
 	{ids: []string{"AuditDeadLetters"}, holds: "positions in streams that could not be processed", use: "repairing the ledger", left: underWay},

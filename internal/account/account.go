@@ -1,6 +1,7 @@
 // Package account is how people come, prove who they are, and go: sign-up,
 // invitations, sign-in with a password and a code, authenticators and recovery
-// codes, forgotten passwords, and changes of address.
+// codes, forgotten passwords, and changes of address. It also writes to owners about what
+// they should know: who reviews access, who looked, who changed their guards.
 //
 // What goes through a mailbox goes by one mechanism, the ticket: an id and a secret
 // of 128 bits, of which the table has a hash, used once and for some hours. There is

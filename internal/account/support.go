@@ -67,19 +67,26 @@ func (s *Service) Leave(ctx context.Context, t tenant.ID, operator, session stri
 	return s.Grants().Leave(ctx, t, s.Sessions, operator, session)
 }
 
-// tellOwners writes to every owner of a tenant and to its contact for security. It
-// returns to how many a mail was handed over: one who cannot be told keeps no other
-// from it.
-func (s *Service) tellOwners(ctx context.Context, t tenant.ID, once string, l letter) (told int, err error) {
-	var to []personal.Sensitive[string]
+// recipient is somebody whom a tenant wants told about its security.
+type recipient struct {
+	id    string // the member, or securityContact
+	email personal.Sensitive[string]
+	since time.Time // zero for the contact
+}
+
+const securityContact = "security"
+
+// whomToTell lists every owner of a tenant and its contact for security; store.ErrNotFound
+// if there is no such tenant.
+func (s *Service) whomToTell(ctx context.Context, t tenant.ID) (to []recipient, err error) {
 	for after := ""; ; {
 		members, next, err := s.Members.List(ctx, t, after, 100)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		for _, m := range members {
 			if m.Role == identity.Owner && m.Removed.IsZero() {
-				to = append(to, m.Email)
+				to = append(to, recipient{m.ID, m.Email, m.CreatedAt})
 			}
 		}
 		if after = next; after == "" {
@@ -88,13 +95,24 @@ func (s *Service) tellOwners(ctx context.Context, t tenant.ID, once string, l le
 	}
 	settings, err := s.Tenants.Settings(ctx, t)
 	if err != nil {
-		return 0, fmt.Errorf("account: whom to tell: %w", err)
+		return nil, fmt.Errorf("account: whom to tell: %w", err)
 	}
-	if c := settings.Security; !c.Empty() && !slices.ContainsFunc(to, func(o personal.Sensitive[string]) bool { return same(o, c) }) {
-		to = append(to, c)
+	if c := settings.Security; !c.Empty() && !slices.ContainsFunc(to, func(o recipient) bool { return same(o.email, c) }) {
+		to = append(to, recipient{id: securityContact, email: c})
 	}
-	for i, address := range to {
-		if err := s.send(ctx, address, fmt.Sprintf("%s#%d", once, i), l); err != nil {
+	return to, nil
+}
+
+// tellOwners writes to every owner of a tenant and to its contact for security. It
+// returns to how many a mail was handed over: one who cannot be told keeps no other
+// from it.
+func (s *Service) tellOwners(ctx context.Context, t tenant.ID, once string, l letter) (told int, err error) {
+	to, err := s.whomToTell(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	for i, r := range to {
+		if err := s.send(ctx, r.email, fmt.Sprintf("%s#%d", once, i), l); err != nil {
 			s.Log.WarnContext(ctx, "an owner could not be told", "tenant", t, "about", l.subject, "cause", err)
 			continue
 		}

@@ -265,16 +265,21 @@ func (r *Reverter) apply(ctx context.Context, t tenant.ID, b lane.Batch, p plan.
 }
 
 // stays says which prices stay as the batch set them although they still stand, or
-// may; "" for none. A row that was changed since, or never sent, is none of them.
+// may, or will again; "" for none. A row that was changed since, or never sent, is
+// none of them.
 func (r *Reverter) stays(ctx context.Context, b lane.Batch, p plan.Stored) (string, error) {
-	n := p.Summary.Held
+	n, returns := p.Summary.Held, 0
 	for after := ""; p.Summary.Refused > 0; {
 		page, err := r.Plans.Rows(ctx, p.Tenant, p.ID, after, 1000, price.Refused)
 		if err != nil {
 			return "", err
 		}
 		for _, row := range page.Rows {
-			if row.Findings[0].Code != plan.CodeNotRestored {
+			switch row.Findings[0].Code {
+			case plan.CodeNotRestored:
+			case plan.CodeReturns:
+				returns++
+			default:
 				n++
 			}
 		}
@@ -284,6 +289,9 @@ func (r *Reverter) stays(ctx context.Context, b lane.Batch, p plan.Stored) (stri
 		after = page.Next
 	}
 	var why []string
+	if returns > 0 {
+		why = append(why, fmt.Sprintf("%d prices come back with a later batch that is to be taken back itself: look at the plan %s for when, and roll this batch back after that", returns, p.ID))
+	}
 	if n > 0 {
 		why = append(why, fmt.Sprintf("your guards, as they are now, hold or refuse %d rows of the way back: look at the plan %s, and release what is right", n, p.ID))
 	}

@@ -25,7 +25,7 @@ func restores(undo []lane.Undo) []plan.Restore {
 	out := make([]plan.Restore, len(undo))
 	for i, u := range undo {
 		out[i] = plan.Restore{Line: u.Line, Connection: u.Connection, Marketplace: u.Row.Marketplace, SKU: u.Row.SKU,
-			Edit: u.Edit, Version: u.Version, Skip: u.Skip}
+			Edit: u.Edit, Version: u.Version, Skip: u.Skip, Returns: u.Returns, Replaced: u.Replaced}
 	}
 	return out
 }

@@ -195,24 +195,30 @@ func (w *world) set(m price.MarketplaceID, sku price.SKU, to string) {
 // apply plans new prices for what is in stock and applies them.
 func (w *world) apply(id, to string, at, revertAt time.Time, places ...place) {
 	w.t.Helper()
-	ctx := w.t.Context()
 	var file strings.Builder
 	file.WriteString("sku;marketplace;price\n")
 	for _, p := range places {
 		country, _ := price.MarketplaceByID(p.market)
 		fmt.Fprintf(&file, "%s;%s;%s\n", p.sku, country.Country, strings.Replace(to, ".", ",", 1))
 	}
+	w.applyFile(id, file.String(), len(places), at, revertAt)
+}
+
+// applyFile plans a file, all of whose rows may be sent, and applies it.
+func (w *world) applyFile(id, file string, rows int, at, revertAt time.Time) {
+	w.t.Helper()
+	ctx := w.t.Context()
 	planID, err := plan.NewID(rand.Reader)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	in := plan.Input{ID: planID, Tenant: seller, Actor: "key:maker", File: "sale.csv", Content: []byte(file.String()), Policy: plan.SkipBadRows,
+	in := plan.Input{ID: planID, Tenant: seller, Actor: "key:maker", File: "sale.csv", Content: []byte(file), Policy: plan.SkipBadRows,
 		Now: w.clock.Now(), Connections: map[price.MarketplaceID]price.ConnectionID{de: conn, fr: conn}}
 	if err := w.maker.Guards(ctx, &in); err != nil {
 		w.t.Fatal(err)
 	}
 	p, err := w.worker.Plans.Create(ctx, in, lane.NewOffers(w.db))
-	if err != nil || p.State != plan.Ready || p.Summary.Planned != int64(len(places)) {
+	if err != nil || p.State != plan.Ready || p.Summary.Planned != int64(rows) {
 		w.t.Fatalf("plan %s with %+v, %v", p.State, p.Summary, err)
 	}
 	got, err := w.worker.Apply(ctx, seller, Order{Plan: p.ID, Token: p.Token, Key: "k-" + id, Batch: id, Actor: "key:seller", At: at, RevertAt: revertAt})

@@ -149,13 +149,17 @@ func open(it store.Item) (Download, error) {
 }
 
 // Request has a table made. by is who asked and request the id of the HTTP request,
-// for the ledger.
+// for the ledger. While AtOnce of the tenant's are being made, it is a fault of kind
+// Conflict with type downloads-running.
 //
 // Crash points: the item comes first. When the message is not sent the caller is
 // told so; whoever asks for the download later has it sent again.
 func (s *Store) Request(ctx context.Context, t tenant.ID, by, request string, spec Spec) (Download, error) {
-	it, err := s.put(ctx, t, by, request, spec, Running, 0)
+	it, err := s.item(by, request, spec, Running, 0)
 	if err != nil {
+		return Download{}, err
+	}
+	if err := s.admit(ctx, t, it); err != nil {
 		return Download{}, err
 	}
 	if err := s.Ring(ctx, Job{Tenant: t, Download: it.SK}, 0); err != nil {
@@ -168,11 +172,18 @@ func (s *Store) Request(ctx context.Context, t tenant.ID, by, request string, sp
 // Note notes that a table of so many rows is answered at once: whoever takes data
 // away is in the ledger, whichever way it goes. The answer waits for it.
 func (s *Store) Note(ctx context.Context, t tenant.ID, by, request string, spec Spec, rows int) error {
-	_, err := s.put(ctx, t, by, request, spec, taken, rows)
-	return err
+	it, err := s.item(by, request, spec, taken, rows)
+	if err != nil {
+		return err
+	}
+	if err := s.DB.Put(ctx, t, store.Offers, it, store.Absent()); err != nil {
+		return fmt.Errorf("download: keep request: %w", err)
+	}
+	return nil
 }
 
-func (s *Store) put(ctx context.Context, t tenant.ID, by, request string, spec Spec, state State, rows int) (store.Item, error) {
+// item is a new download.
+func (s *Store) item(by, request string, spec Spec, state State, rows int) (store.Item, error) {
 	id, err := newID(s.Rand)
 	if err != nil {
 		return store.Item{}, err
@@ -182,14 +193,10 @@ func (s *Store) put(ctx context.Context, t tenant.ID, by, request string, spec S
 		return store.Item{}, fmt.Errorf("download: encode: %w", err)
 	}
 	now := s.Clock.Now()
-	it := store.Item{Key: itemKey(id), Attrs: map[string]any{
+	return store.Item{Key: itemKey(id), Attrs: map[string]any{
 		aSpec: body, aState: string(state), aBy: by, aRequest: request, aAt: store.Millis(now), aRung: store.Millis(now),
 		aRows: int64(rows), aTTL: now.Add(remembered).Unix(),
-	}}
-	if err := s.DB.Put(ctx, t, store.Offers, it, store.Absent()); err != nil {
-		return store.Item{}, fmt.Errorf("download: keep request: %w", err)
-	}
-	return it, nil
+	}}, nil
 }
 
 func missing() *fault.Fault { return fault.New(fault.NotFound, "", "There is no such download.") }

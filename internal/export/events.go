@@ -32,26 +32,44 @@ func (x *History) Add(e history.Entry) error {
 		return x.table.Row(Time(e.At), Int(e.Leaf), Text(e.Type), Text(e.Key.Connection), Text(e.Key.Marketplace), Text(e.Key.SKU),
 			Text(field), before, after, Text(e.Batch), row, Text(e.Submission), Text(e.Issue), Text(e.By), visible)
 	}
-	var before, after price.Prices
+	before, after, fields := of(e)
+	for _, f := range fields {
+		if err := add(f, shown(before, f), shown(after, f)); err != nil {
+			return err
+		}
+	}
+	if len(fields) > 0 {
+		return nil
+	}
+	return add("", Cell{}, Cell{})
+}
+
+// of returns what an event is about, and the prices before and after it.
+func of(e history.Entry) (before, after price.Prices, fields []price.Field) {
 	if e.Before != nil {
 		before = *e.Before
 	}
 	if e.After != nil {
 		after = *e.After
 	}
-	any := false
 	for _, f := range price.Fields() {
 		if before.Has(f) || after.Has(f) {
-			any = true
-			if err := add(f, shown(before, f), shown(after, f)); err != nil {
-				return err
-			}
+			fields = append(fields, f)
 		}
 	}
-	if any {
-		return nil
+	return before, after, fields
+}
+
+// Newest returns the newest of some events that make no more than so many rows.
+func Newest(events []history.Entry, rows int) []history.Entry {
+	from := len(events)
+	for ; from > 0; from-- {
+		_, _, fields := of(events[from-1])
+		if rows -= max(1, len(fields)); rows < 0 {
+			break
+		}
 	}
-	return add("", Cell{}, Cell{})
+	return events[from:]
 }
 
 func shown(p price.Prices, f price.Field) Cell {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -19,7 +20,7 @@ import (
 // text is what others may call a thing: formulas, apostrophes, quotes, separators,
 // and letters of all kinds. lines says whether it may hold control characters.
 func text(lines bool) *rapid.Generator[string] {
-	pieces := []string{"=", "+", "-", "@", "'", "''", "=cmd|' /C calc'!A0", "\"", ",", ";", "|", "/", "#", "%", "1.234", "12,5", "clear", "none", "é", "ブルー", "größe", "A", "0", " ", "1"}
+	pieces := []string{"=", "+", "-", "@", "'", "''", "=cmd|' /C calc'!A0", "＝", "＋", "－", "＠", "\"", ",", ";", "|", "/", "#", "%", "1.234", "12,5", "clear", "none", "é", "ブルー", "größe", "A", "0", " ", "1"}
 	if lines {
 		pieces = append(pieces, "\n", "\r\n", "\t", "\r", "\"\n\"")
 	}
@@ -154,7 +155,7 @@ func TestNoCellOfOthersIsAFormulaAndNumbersStayNumbers(t *testing.T) {
 			rt.Fatal(err)
 		}
 		line := strings.TrimPrefix(b.String(), "\ufefftext,number\n")
-		if strings.ContainsAny(strings.TrimPrefix(line, `"`)[:1], "=+-@\t\r") {
+		if first, _ := utf8.DecodeRuneInString(strings.TrimPrefix(line, `"`)); strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 			rt.Fatalf("%q is written as %q", s, line)
 		}
 		if !strings.HasSuffix(line, ",-5\n") {

@@ -164,7 +164,10 @@ func (l Links) sorted() []Link {
 
 // letters is how specific a link's SKU is.
 func (k Link) letters() int {
-	if k.SKU != "" && !strings.Contains(k.SKU, "*") {
+	switch {
+	case k.SKU == "":
+		return -1 // after any pattern, * among them
+	case !strings.Contains(k.SKU, "*"):
 		return maxPattern + 1
 	}
 	return len(k.SKU) - strings.Count(k.SKU, "*")

@@ -1,7 +1,7 @@
 // Package guard owns a tenant's guard settings: which limits bind which offers,
 // when a whole batch is held back, who may release what was held, and above which
-// size a plan needs a second person. It also keeps what SKUs cost, and the notices
-// that tell a tenant's members who changed either.
+// size a plan needs a second person. It also keeps what SKUs cost, the notices that
+// tell a tenant's members who changed either, and the message that has its owners told.
 //
 // A Set is the settings and costs as they were read at one moment. Set.For gives
 // the rules for one offer, which package price judges by; plans and lanes ask it

@@ -82,6 +82,15 @@ func TestAChangeOfGuardsAndItsNoticeAreOneWrite(t *testing.T) {
 	if got := notices(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	first, last := clk.Now().Add(-time.Minute), clk.Now()
+	for _, c := range []struct {
+		from, until time.Time
+		want        int
+	}{{first, last, 2}, {first.Add(time.Millisecond), last, 0}, {first, last.Add(time.Millisecond), 3}, {last, last.Add(time.Hour), 1}, {time.Time{}, first, 0}} {
+		if list, err := s.Between(t.Context(), seller, c.from, c.until); err != nil || len(list) != c.want || (c.want > 1 && (list[0].What != guard.ChangedCosts || list[0].Actor != "key:b")) {
+			t.Errorf("between %s and %s: %+v, %v, want %d", c.from, c.until, list, err, c.want)
+		}
+	}
 	if list, _, err := s.Notices(t.Context(), stranger, "", 50); err != nil || len(list) != 0 {
 		t.Errorf("another tenant: %v, %v", list, err)
 	}

@@ -258,6 +258,23 @@ func TestASaleIsJudgedByTheThirtyDaysBeforeIt(t *testing.T) {
 			t.Errorf("%s: asked from %s to %s", c.name, p.from, p.to)
 		}
 	}
+	// A start in the past makes no reduction that buyers have seen: what counts is now,
+	// except for a sale that runs.
+	running := &price.Sale{Price: *money(9500, "EUR"), Start: now.AddDate(0, 0, -40), End: soon}
+	over := &price.Sale{Price: *money(9500, "EUR"), Start: now.AddDate(0, 0, -40), End: now.AddDate(0, 0, -30)}
+	for name, c := range map[string]struct {
+		known *price.Sale
+		to    time.Time
+	}{"a new sale": {nil, now}, "one that is over": {over, now}, "one that runs": {running, running.Start}} {
+		o := offer(de)
+		o.Known.Sale = c.known
+		backdated := sale("EUR", running.Start)
+		backdated.Set.Sale.End = soon.AddDate(0, 0, 1)
+		from, to, ok := guard.NewSet(on, nil).For(o.Key).NeedsLowest(o, backdated, now)
+		if !ok || !to.Equal(c.to) || !from.Equal(c.to.AddDate(0, 0, -30)) {
+			t.Errorf("%s that says it began forty days ago is judged from %s to %s", name, from, to)
+		}
+	}
 	// A higher reference price for the sale that runs is the same trick.
 	o := offer(de)
 	o.Known.Sale = &price.Sale{Price: *money(9000, "EUR"), Start: now.AddDate(0, 0, -1), End: soon}

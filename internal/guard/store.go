@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,13 +42,20 @@ func pieceKey(version int64, hash string, i int) store.Key {
 type Store struct {
 	DB    store.DB
 	Clock clock.Clock
+	// MostCosts is how many costs are remembered, of all tenants together beside the
+	// latest; 0 for the package's own figure.
+	MostCosts int
 
 	mu   sync.Mutex
 	sets map[tenant.ID]*Set
 }
 
-// maxSets bounds how many sets are remembered; costs are most of them.
-const maxSets = 50
+const (
+	// maxSets bounds how many sets are remembered.
+	maxSets = 50
+	// mostCosts are about as many as one file has at most: one takes some 90 bytes.
+	mostCosts = 400_000
+)
 
 // Stored are the settings with who set them.
 type Stored struct {
@@ -159,11 +167,21 @@ func (s *Store) load(ctx context.Context, t tenant.ID) (set *Set, again bool, er
 	set = NewSet(now.Settings, c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sets == nil || len(s.sets) >= maxSets {
+	s.keep(t, set)
+	return set, false, nil
+}
+
+// keep remembers a set in place of what there is no room for beside it.
+func (s *Store) keep(t tenant.ID, set *Set) {
+	delete(s.sets, t)
+	n := set.Costs.Len()
+	for _, other := range s.sets {
+		n += other.Costs.Len()
+	}
+	if s.sets == nil || len(s.sets) >= maxSets || n > cmp.Or(s.MostCosts, mostCosts) {
 		s.sets = map[tenant.ID]*Set{}
 	}
 	s.sets[t] = set
-	return set, false, nil
 }
 
 var errReplaced = errors.New("guard: the costs were replaced")

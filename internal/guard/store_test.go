@@ -160,6 +160,43 @@ func TestCostsOfManyPiecesAreReplacedWhole(t *testing.T) {
 	}
 }
 
+// reads counts what is read one by one, as the pieces of costs are.
+type reads struct {
+	store.DB
+	n int
+}
+
+func (r *reads) Get(ctx context.Context, t tenant.ID, table store.Table, k store.Key) (store.Item, error) {
+	r.n++
+	return r.DB.Get(ctx, t, table, k)
+}
+
+func TestNoMoreCostsAreRememberedThanThereIsRoomFor(t *testing.T) {
+	t.Parallel()
+	for most, again := range map[int]int{3: 1, 4: 0} { // two tenants have two costs each
+		s := newStore()
+		s.MostCosts = most
+		for _, who := range []tenant.ID{seller, stranger} {
+			if _, err := s.PutCosts(t.Context(), who, "key:a", []byte("sku,cost,currency\nA,1.00,EUR\nB,2.00,EUR\n"), ""); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Load(t.Context(), who); err != nil {
+				t.Fatal(err)
+			}
+		}
+		counted := &reads{DB: s.DB}
+		s.DB = counted
+		for _, who := range []tenant.ID{stranger, seller} { // the latest first
+			if set, err := s.Load(t.Context(), who); err != nil || set.Costs.Len() != 2 {
+				t.Fatal(err)
+			}
+		}
+		if counted.n != again {
+			t.Errorf("with room for %d, costs were read %d times anew, want %d", most, counted.n, again)
+		}
+	}
+}
+
 // Changing a tenant's guards tells who, from what and to what.
 func TestAChangeOfGuardsIsALedgerEvent(t *testing.T) {
 	t.Parallel()

@@ -63,6 +63,45 @@ func PricesAt(events []Entry, at time.Time) (found Known, ok bool) {
 	return found, ok
 }
 
+// Since is the event that first showed a field as it was known to be at a moment, and
+// the prices then; false when the field was not known, or had no value.
+func Since(events []Entry, f price.Field, at time.Time) (found Known, ok bool) {
+	var line []Known
+	for _, known := range Timeline(events) {
+		if !known.Entry.At.After(at) {
+			line = append(line, known)
+		}
+	}
+	for i := len(line) - 1; i >= 0 && line[i].Prices.Has(f) && (!ok || line[i].Prices.EqualField(f, found.Prices)); i-- {
+		found, ok = line[i], true
+	}
+	return found, ok
+}
+
+// Cause is the event of the change of ours that brought what an event shows of a
+// field; false when none of ours did. It is the event itself, or of a price that was
+// read the change that Amazon had accepted and that was not seen: it was given up, or
+// a later one about another field took over.
+func Cause(events []Entry, shown Entry, f price.Field) (cause Entry, ok bool) {
+	if shown.Batch != "" || shown.After == nil {
+		return shown, shown.Batch != ""
+	}
+	for _, e := range events {
+		state, is := e.State()
+		if e.Leaf >= shown.Leaf || !is || e.After == nil || !e.After.Has(f) {
+			continue
+		}
+		switch state {
+		case lane.Accepted, lane.Unknown, lane.Unconfirmed:
+			cause, ok = e, e.After.EqualField(f, *shown.After)
+		case lane.Observed, lane.Rejected, lane.Held:
+			ok = false
+		case lane.Desired, lane.Sent, lane.Superseded:
+		}
+	}
+	return cause, ok
+}
+
 // At is PricesAt of an offer.
 func (h *History) At(ctx context.Context, t tenant.ID, k price.OfferKey, at time.Time) (Known, bool, error) {
 	all, err := h.Of(ctx, t, []price.OfferKey{k}, time.Time{})

@@ -263,31 +263,40 @@ func (k *Keys) List(ctx context.Context, t tenant.ID, after string, limit int) (
 	}
 	keys = make([]Key, 0, len(page.Items))
 	for _, item := range page.Items {
-		key, err := keyOf(item)
+		key, err := k.open(ctx, t, item)
 		if err != nil {
 			return nil, "", err
-		}
-		key.Name, err = personal.Open[string](ctx, k.sealer, t, personal.APIKeyName, item.Key, item.Bytes(personal.APIKeyName.Attr))
-		if err != nil {
-			return nil, "", fmt.Errorf("identity: list keys: %w", err)
-		}
-		if sealed := item.Bytes(personal.APIKeyFrom.Attr); len(sealed) > 0 {
-			key.From, err = personal.Open[string](ctx, k.sealer, t, personal.APIKeyFrom, item.Key, sealed)
-			if err != nil {
-				return nil, "", fmt.Errorf("identity: list keys: %w", err)
-			}
 		}
 		keys = append(keys, key)
 	}
 	return keys, page.Next, nil
 }
 
+var errNoKey = fault.New(fault.NotFound, "", "There is no such API key.")
+
+// Get returns a key of the tenant, a revoked one too.
+func (k *Keys) Get(ctx context.Context, t tenant.ID, id string) (Key, error) {
+	if k.sealer == nil {
+		return Key{}, errNoSealer
+	}
+	if len(id) != idLen {
+		return Key{}, errNoKey
+	}
+	item, err := k.db.Get(ctx, t, store.Identity, itemKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return Key{}, errNoKey
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("identity: key: %w", err)
+	}
+	return k.open(ctx, t, item)
+}
+
 // Revoke ends a key at once and for good; revoking it again changes nothing.
 // A key of another tenant is NotFound, like a missing one.
 func (k *Keys) Revoke(ctx context.Context, t tenant.ID, actor, id string) error {
-	missing := fault.New(fault.NotFound, "", "There is no such API key.")
 	if len(id) != idLen {
-		return missing
+		return errNoKey
 	}
 	_, err := k.db.Update(ctx, t, store.Identity, itemKey(id), store.Update{
 		Set: map[string]any{"revokedAt": store.Millis(k.clock.Now()), "revokedBy": actor},
@@ -299,7 +308,7 @@ func (k *Keys) Revoke(ctx context.Context, t tenant.ID, actor, id string) error 
 	// It was revoked before, or it is not there: only reading tells.
 	_, err = k.db.Get(ctx, t, store.Identity, itemKey(id))
 	if errors.Is(err, store.ErrNotFound) {
-		return missing
+		return errNoKey
 	}
 	return err
 }
@@ -322,7 +331,25 @@ func (k *Keys) usable(ctx context.Context, fresh bool) ([]secret.Value, error) {
 	return peppers, nil
 }
 
-// keyOf reads an item, but for the name.
+// open reads an item, with what is sealed in it.
+func (k *Keys) open(ctx context.Context, t tenant.ID, item store.Item) (Key, error) {
+	key, err := keyOf(item)
+	if err != nil {
+		return Key{}, err
+	}
+	for f, v := range map[personal.Field]*personal.Sensitive[string]{personal.APIKeyName: &key.Name, personal.APIKeyFrom: &key.From} {
+		sealed := item.Bytes(f.Attr)
+		if len(sealed) == 0 && f == personal.APIKeyFrom {
+			continue // it works from everywhere
+		}
+		if *v, err = personal.Open[string](ctx, k.sealer, t, f, item.Key, sealed); err != nil {
+			return Key{}, fmt.Errorf("identity: key %s: %w", item.SK, err)
+		}
+	}
+	return key, nil
+}
+
+// keyOf reads an item, but for what is sealed.
 func keyOf(item store.Item) (Key, error) {
 	key := Key{
 		ID: item.SK, Role: Role(item.Str("role")),

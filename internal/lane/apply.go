@@ -356,10 +356,19 @@ func (e *Engine) stageOver(ctx context.Context, t tenant.ID, key store.Key, it s
 		return false, errStaging
 	case Sending, Done:
 		up.Set[aBatch], up.Set[aRow] = prev, it.Int(aNextRow)
-		up.Set[aEdit], up.Set[aOld] = it.Bytes(aNextEdit), it.Bytes(aKnown)
+		edit, brings, err := e.stagedOver(ctx, t, it)
+		if err != nil {
+			return false, err
+		}
+		up.Set[aEdit], up.Set[aOld] = mustJSON(edit), it.Bytes(aKnown)
 		up.Set[aState], up.Set[aStateAt] = string(Desired), store.Millis(e.Clock.Now())
 		up.Add[aChange] = 1
 		up.Remove = []string{aSubmission, aIssue}
+		if brings != "" {
+			up.Set[aBrings] = brings
+		} else {
+			up.Remove = append(up.Remove, aBrings)
+		}
 	case Refused, "":
 		// Nothing of it counts: it is simply replaced.
 	}

@@ -102,6 +102,19 @@ type Batch struct {
 	trace    string
 }
 
+// RowsFor is how long the rows of a batch can be listed, and it can be rolled back,
+// from when it began (template.yaml, FilesBucket).
+const RowsFor = 30 * 24 * time.Hour
+
+// RowsGone reports whether the rows of a batch that was sent are no longer kept.
+func (b *Batch) RowsGone(now time.Time) bool {
+	began := b.Created
+	if b.At.After(began) {
+		began = b.At
+	}
+	return (b.State == Sending || b.State == Done) && !now.Before(began.Add(RowsFor))
+}
+
 // connections lists the batch's connections, in the same order every time.
 func (b *Batch) connections() []price.ConnectionID { return slices.Sorted(maps.Keys(b.Rows)) }
 

@@ -19,7 +19,8 @@
 //	observed  a read begun after acceptance shows every field as wanted
 //
 // and the ways out: rejected (Amazon said no), held (a guard at send time),
-// superseded (a newer change of the same offer took over), unknown (no answer:
+// superseded (a newer change of the same offer took over, and brings along what
+// this one wanted of other fields, see carry.go), unknown (no answer:
 // read back before anything is sent again), unconfirmed (accepted but not seen
 // in time).
 //

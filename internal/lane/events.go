@@ -2,6 +2,7 @@ package lane
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,8 +84,16 @@ func offerEvents(r store.Record) []ledger.Event {
 	if c := now.staged; c != nil && (old.staged == nil || old.staged.Batch != c.Batch || old.staged.Row != c.Row) {
 		add(ledger.ChangeDesired, c, only(c.Edit, now.Known), stateDoc{Row: c.Row, Prices: only(c.Edit, c.Edit.Apply(now.Known))})
 	}
-	observed := now.change != nil && now.change.State == Observed && (old.change == nil || old.change.State != Observed || old.change.Batch != now.change.Batch)
-	if !observed && !now.ReadAt.IsZero() && (old.ReadAt.IsZero() || len(fieldsThatDiffer(old.Known, now.Known)) > 0) {
+	differ := fieldsThatDiffer(old.Known, now.Known)
+	if c := now.change; c != nil && c.State == Observed && (old.change == nil || old.change.State != Observed || old.change.Batch != c.Batch) {
+		// That was said above, of the fields that the change touched. The same read may
+		// show others anew: what a change brought that this one took over from, or
+		// what somebody else did.
+		differ = slices.DeleteFunc(differ, func(f price.Field) bool { return slices.Contains(c.Edit.Touched(), f) })
+	} else if old.ReadAt.IsZero() {
+		differ = price.Fields() // read for the first time, whatever it shows
+	}
+	if !now.ReadAt.IsZero() && len(differ) > 0 {
 		typ := ledger.OfferImported
 		if r.Old != nil && r.New.Int(aDriftAt) != r.Old.Int(aDriftAt) {
 			typ = ledger.OfferDrifted // changed at Amazon by somebody else

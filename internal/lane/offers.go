@@ -57,6 +57,7 @@ const (
 	aDrift, aDriftAt                            = "drift", "driftat"
 	aNextBatch, aNextRow, aNextEdit             = "nb", "nrow", "nedit"
 	aGTIN, aIndexed                             = "gtin", "idx" // see refs.go
+	aBrings                                     = "brings"      // see carry.go
 )
 
 // buckets spreads the offers of a connection over this many partition keys, so
@@ -99,6 +100,7 @@ type Change struct {
 	Number     int64 // counts the changes of this offer
 	Submission string
 	Issue      string
+	Brings     string // the batch some of whose fields are in Edit, see carry.go
 }
 
 // record is an offer item, decoded.
@@ -126,7 +128,7 @@ func decodeOffer(it store.Item) (record, error) {
 	}
 	if b := it.Str(aBatch); b != "" {
 		c := Change{Batch: b, Row: it.Int(aRow), State: State(it.Str(aState)), At: it.Time(aStateAt),
-			Number: it.Int(aChange), Submission: it.Str(aSubmission), Issue: it.Str(aIssue)}
+			Number: it.Int(aChange), Submission: it.Str(aSubmission), Issue: it.Str(aIssue), Brings: it.Str(aBrings)}
 		if err := errors.Join(unmarshal(it.Bytes(aEdit), &c.Edit), unmarshal(it.Bytes(aOld), &c.Old)); err != nil {
 			return record{}, err
 		}

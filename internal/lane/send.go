@@ -170,6 +170,7 @@ func (d *driver) admit(ctx context.Context, r *row, rec record, now time.Time) (
 		return false, nil
 	}
 	r.staged, r.old, r.kind = staged, rec.Known, rec.ProductType
+	d.whole(r, rec)
 	findings, err := d.weigh(ctx, r, rec, now)
 	if err != nil {
 		return false, err
@@ -280,7 +281,9 @@ type settled struct {
 
 // blockedBy tells whether a row is stopped.
 func (d *driver) blockedBy(stops standing) func(*row) bool {
-	return func(r *row) bool { return stops.blocks(d.lease.conn, r.Marketplace, r.w.j.Batch) }
+	return func(r *row) bool {
+		return stops.blocks(d.lease.conn, r.Marketplace, r.w.j.Batch) || r.brings != "" && stops.blocks(d.lease.conn, r.Marketplace, r.brings)
+	}
 }
 
 // notSent takes back rows one of which a stop forbade at the last moment, or for
@@ -294,11 +297,15 @@ func (d *driver) notSent(ctx context.Context, rows []*row, stops []Stop, err err
 	} else {
 		d.obey(stops)
 	}
-	blocked := d.blockedBy(stops)
 	for _, r := range rows {
-		if delete(d.busy, r.key); err == nil && blocked(r) {
+		delete(d.busy, r.key)
+		switch {
+		case err == nil && standing(stops).blocks(d.lease.conn, r.Marketplace, r.w.j.Batch):
 			r.w.holdBack(r)
-		} else {
+		case err == nil && d.blockedBy(stops)(r): // for what it brings along
+			r.w.unsent(r)
+			r.w.again = append(r.w.again, r)
+		default:
 			r.w.ready = append([]*row{r}, r.w.ready...)
 		}
 	}

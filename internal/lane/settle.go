@@ -87,6 +87,11 @@ func (d *driver) outcome(r *row, staged bool, old price.Prices, v verdict) store
 	// was still under way, this same write is what supersedes it.
 	up.Set[aBatch], up.Set[aRow] = batch, r.N
 	up.Set[aEdit], up.Set[aOld] = mustJSON(r.Edit), mustJSON(old)
+	if r.brings != "" {
+		up.Set[aBrings] = r.brings
+	} else {
+		up.Remove = append(up.Remove, aBrings)
+	}
 	up.Add[aChange] = 1
 	up.Remove = append(up.Remove, aNextBatch, aNextRow, aNextEdit)
 	if v.submission == "" {

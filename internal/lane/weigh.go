@@ -40,7 +40,7 @@ func sameStart(r *row, rec record) bool {
 	if c := rec.change; c != nil && !c.State.Terminal() && (c.Batch != r.w.j.Batch || c.Row != r.N) {
 		known = c.Edit.Apply(known)
 	}
-	for _, f := range r.Edit.Touched() {
+	for _, f := range r.own.Touched() {
 		if !known.EqualField(f, r.Old) {
 			return false
 		}

@@ -33,7 +33,8 @@ type work struct {
 type row struct {
 	Row
 	w        *work
-	index    int64 // place in the row files
+	own      price.Edit // as the plan has it; Edit is what is written, see carry.go
+	index    int64      // place in the row files
 	key      price.OfferKey
 	state    State
 	staged   bool         // the offer item still has it as staged
@@ -50,6 +51,7 @@ type row struct {
 	met      bool      // a feed was under way when it was seen: it must be seen again
 	over     bool      // sent again because a feed wrote over it
 	alone    bool      // Amazon refused it together with other marketplaces
+	brings   string    // the batch whose fields it brings along, "" for none: see carry.go
 
 	apart   bool         // goes in steps, see widen.go
 	left    int          // steps left when one was accepted, 0 when none is awaited
@@ -120,6 +122,7 @@ func (d *driver) recover(ctx context.Context, w *work) error {
 func (d *driver) revive(ctx context.Context, r *row, rec record, i Intent, now time.Time) error {
 	c, staged := rec.wants(r.w.j.Batch, r.N)
 	r.staged, r.old = staged, rec.Known
+	d.whole(r, rec)
 	sent := i.NotAfter != 0
 	r.attempt, r.notAfter = i.Attempt, i.notAfter()
 	r.apart, r.shown = i.Apart, rec.Known
@@ -178,7 +181,7 @@ func (d *driver) load(ctx context.Context, w *work, from, n int64) ([]*row, erro
 	part := w.loaded[place:min(place+n, int64(len(w.loaded)))]
 	out := make([]*row, len(part))
 	for i, r := range part {
-		out[i] = &row{Row: r, w: w, index: from + int64(i), state: Desired,
+		out[i] = &row{Row: r, w: w, own: r.Edit, index: from + int64(i), state: Desired,
 			key: price.OfferKey{Connection: d.lease.conn, Marketplace: r.Marketplace, SKU: r.SKU}}
 	}
 	return out, nil

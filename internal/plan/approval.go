@@ -133,5 +133,5 @@ func (p Stored) approved() error {
 	if p.Approval == "" || p.Approved != nil {
 		return nil
 	}
-	return fault.New(fault.Conflict, "plan-needs-approval", "%s", p.Approval)
+	return fault.New(fault.Conflict, "plan-needs-approval", "%s Once it has that, repeat this request.", p.Approval).With("plan", p.ID)
 }

@@ -29,7 +29,7 @@ type breaker struct {
 	limits  guard.Breaker
 	change  int64 // a move over this many percent needs approval, -1 for none
 	markets map[price.MarketplaceID]*watched
-	most    string // the first move that needs approval, in words
+	most    string // the first planned move that needs approval, in words
 }
 
 // watched is one marketplace. Rows that were refused as well as those that may be
@@ -55,9 +55,7 @@ func (b *breaker) see(r *Row, o *price.Offer, risk price.Money, findings []price
 	if slices.ContainsFunc(findings, func(f price.Finding) bool { return f.Code == price.CodeWayBack }) {
 		return
 	}
-	if b.change >= 0 && b.most == "" && r.Verdict == price.Allowed && price.Moves(*o, r.Edit, b.change, false) {
-		b.most = fmt.Sprintf("row %d moves a price by more than %d %%", r.Line, b.change)
-	}
+	r.far = b.change >= 0 && b.most == "" && r.Verdict == price.Allowed && price.Moves(*o, r.Edit, b.change, false)
 	m := b.markets[r.Key.Marketplace]
 	if m == nil {
 		m = &watched{}
@@ -78,7 +76,7 @@ func (b *breaker) trips() []Trip {
 	for _, id := range slices.Sorted(maps.Keys(b.markets)) {
 		if reason := b.reason(b.markets[id]); reason != "" {
 			out = append(out, Trip{id, where(id) + reason + " Every row of this marketplace is held.",
-				"Compare the file's prices for " + where(id)[:2] + " with what you meant. If they are wrong, correct the file and plan it again. If they are right, have a second member release the rows, or change the breaker in your guards."})
+				"Compare the file's prices for " + where(id)[:2] + " with what you meant. If they are wrong, correct the file and plan it again. If they are right, have the rows released, or change the breaker in your guards."})
 		}
 	}
 	return out

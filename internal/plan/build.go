@@ -270,6 +270,9 @@ func (b *builder) take(r *Row) error {
 	if r.Verdict != price.Allowed {
 		return nil
 	}
+	if r.far && b.breaker.most == "" {
+		b.breaker.most = fmt.Sprintf("row %d moves a price by more than %d %%", r.Line, b.breaker.change)
+	}
 	if r.AtRisk != nil {
 		b.risk[r.AtRisk.Currency()] = plus(b.risk[r.AtRisk.Currency()], *r.AtRisk)
 	}
@@ -342,11 +345,21 @@ func (b *builder) finish() (Header, string, error) {
 // blocked says why a plan cannot be applied.
 func blocked(h Header) string {
 	s := h.Summary
+	whole, bad := h.Policy == AllOrNothing, s.Refused+s.Held
+	way := "Correct them and plan again"
 	switch {
-	case s.Planned == 0:
+	case s.Held > 0 && whole && s.Refused == 0:
+		way = "Have the plan released, or correct them and plan again"
+	case s.Held > 0 && !whole:
+		way = "Have those that are held released, or correct them and plan again"
+	}
+	switch {
+	case bad == 0 && s.Planned == 0:
 		return "No row of this plan changes a price, so there is nothing to apply."
-	case h.Policy == AllOrNothing && s.Refused+s.Held > 0:
-		return fmt.Sprintf("All or nothing was asked for, and %d rows are refused and %d held. Correct them and plan again, or plan with %s.", s.Refused, s.Held, SkipBadRows)
+	case whole && bad > 0:
+		return fmt.Sprintf("All or nothing was asked for, and %d rows are refused and %d held. %s, or plan with %s.", s.Refused, s.Held, way, SkipBadRows)
+	case s.Planned == 0:
+		return fmt.Sprintf("No row of this plan may be sent: %d are refused and %d held. %s.", s.Refused, s.Held, way)
 	}
 	return ""
 }

@@ -20,8 +20,8 @@ import (
 //
 // Faults: NotFound; plan-token-mismatch, plan-not-applicable and
 // plan-already-applied (with the member "batch"), plan-guards-changed,
-// plan-links-changed, plan-rates-changed and plan-offers-moved (with the member "moved") are conflicts; plan-expired is
-// gone.
+// plan-links-changed, plan-rates-changed, plan-offers-moved (with the member
+// "moved") and plan-needs-approval are conflicts; plan-expired is gone.
 //
 // Crash points: Claim comes before the batch is made. A caller that dies in
 // between repeats with the same key, gets the same batch id, and makes the
@@ -50,10 +50,7 @@ func (s *Store) Claim(ctx context.Context, t tenant.ID, id, token, idempotencyKe
 		case replay:
 			return p, nil
 		}
-		if err := errors.Join(p.approved(), s.sameGuards(ctx, t, p), s.sameLinks(ctx, t, p)); err != nil {
-			return Stored{}, err
-		}
-		if err := s.unmoved(ctx, t, p); err != nil {
+		if err := s.stands(ctx, t, p); err != nil {
 			return Stored{}, err
 		}
 		now := s.Clock.Now()
@@ -72,6 +69,40 @@ func (s *Store) Claim(ctx context.Context, t tenant.ID, id, token, idempotencyKe
 		}
 	}
 	return Stored{}, fault.New(fault.Conflict, "plan-busy", "The plan is being applied by another request. Try again.")
+}
+
+// Claimed returns the batch that the plan with this token became by this key, ""
+// when it did not become one by it.
+func (s *Store) Claimed(ctx context.Context, t tenant.ID, id, token, idempotencyKey string) (batch string, err error) {
+	if !idForm.MatchString(id) {
+		return "", nil
+	}
+	it, err := s.DB.Get(ctx, t, store.Offers, itemKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("plan: read plan: %w", err)
+	}
+	p, err := s.open(it)
+	if err != nil {
+		return "", err
+	}
+	if again, err := judgeClaim(p, token, it.Str(aKey), keyDigest(idempotencyKey)); err != nil || !again {
+		return "", nil //nolint:nilerr // what is in its way is for Claim to say
+	}
+	return p.Batch, nil
+}
+
+// stands refuses a plan that is no longer what it was, and then one that lacks an
+// approval: nobody is sent for an approval that could not help.
+func (s *Store) stands(ctx context.Context, t tenant.ID, p Stored) error {
+	for _, refuse := range []func(context.Context, tenant.ID, Stored) error{s.sameGuards, s.sameLinks, s.unmoved} {
+		if err := refuse(ctx, t, p); err != nil {
+			return err
+		}
+	}
+	return p.approved()
 }
 
 // judgeClaim decides a claim from the plan as it is read: nil means that it may

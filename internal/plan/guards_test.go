@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/big"
@@ -50,7 +51,8 @@ func drawSettings(t *rapid.T) guard.Settings {
 			r.Rounding = &price.Rounding{Ending: rapid.SampledFrom([]string{"99", "5"}).Draw(t, "ending"), Direction: price.Nearest}
 		}
 		if rapid.IntRange(0, 4).Draw(t, "limits a field") == 3 {
-			r.Moves = []price.MoveLimit{{Field: price.FieldB2B, DropPercent: ptr(rapid.Int64Range(0, 50).Draw(t, "b2b drop")), Rise: eur(rapid.Int64Range(0, 300).Draw(t, "b2b rise"))}}
+			r.Moves = []price.MoveLimit{{Field: rapid.SampledFrom([]price.Field{price.FieldB2B, price.FieldMin}).Draw(t, "limited"),
+				DropPercent: ptr(rapid.Int64Range(0, 50).Draw(t, "drop")), Rise: eur(rapid.Int64Range(0, 300).Draw(t, "rise"))}}
 		}
 		s.Rules = append(s.Rules, r)
 	}
@@ -100,7 +102,7 @@ func TestNoPlanUnderAnyGuardsContainsAnAllowedChangeThatBreaksOne(t *testing.T) 
 			if g.NeverTouch {
 				t.Fatalf("never touched: %s", brief(r))
 			}
-			for _, now := range []*price.Money{r.Edit.Set.Our, r.Edit.Set.B2B, saleOf(r.Edit)} {
+			for _, now := range append(buyers(r.Edit.Set), saleOf(r.Edit)) {
 				if now != nil && (g.Minimum != nil && now.Minor() < g.Minimum.Minor() || g.Maximum != nil && now.Minor() > g.Maximum.Minor() || g.MAP != nil && now.Minor() < g.MAP.Minor()) {
 					t.Fatalf("outside %+v: %s", g.Optional, brief(r))
 				}
@@ -110,6 +112,22 @@ func TestNoPlanUnderAnyGuardsContainsAnAllowedChangeThatBreaksOne(t *testing.T) 
 				if move.Cmp(big.NewRat(g.HoldRisePercent, 1)) > 0 || move.Cmp(big.NewRat(-g.HoldDropPercent, 1)) < 0 ||
 					move.Sign() < 0 && move.Cmp(big.NewRat(-g.RefuseDropPercent, 1)) <= 0 {
 					t.Fatalf("moves by %s %%: %s", move.FloatString(2), brief(r))
+				}
+			}
+			for _, step := range r.Edit.Set.Tiers {
+				was := cmp.Or(o.Known.B2B, o.Known.Our)
+				for i := range o.Known.Tiers {
+					if o.Known.Tiers[i].Quantity <= step.Quantity {
+						was = &o.Known.Tiers[i].Price
+					}
+				}
+				if fall := (was.Minor() - step.Price.Minor()) * 100; fall > g.HoldDropPercent*was.Minor() || fall > 0 && fall >= g.RefuseDropPercent*was.Minor() {
+					t.Fatalf("from %d units against %s: %s", step.Quantity, was, brief(r))
+				}
+			}
+			for _, l := range g.Moves {
+				if l.Field == price.FieldMin && l.DropPercent != nil && *l.DropPercent < 100 && o.Known.Min != nil && slices.Contains(r.Edit.Clear, price.FieldMin) {
+					t.Fatalf("the minimum is taken away under %+v: %s", l, brief(r))
 				}
 			}
 		}
@@ -124,6 +142,15 @@ func TestNoPlanUnderAnyGuardsContainsAnAllowedChangeThatBreaksOne(t *testing.T) 
 	if allowed == 0 {
 		t.Fatal("nothing was ever allowed: the property was not tried")
 	}
+}
+
+// buyers are our price, the B2B price and the tiers.
+func buyers(p price.Prices) []*price.Money {
+	out := []*price.Money{p.Our, p.B2B}
+	for i := range p.Tiers {
+		out = append(out, &p.Tiers[i].Price)
+	}
+	return out
 }
 
 func saleOf(e price.Edit) *price.Money {
@@ -410,6 +437,22 @@ func TestAPlanOverAThresholdIsAppliedOnlyWhenApproved(t *testing.T) {
 	if p := w.small(t, func(in *plan.Input) { in.Approval = limits }); p.Approval != "" {
 		t.Errorf("at the threshold: %s", p.Approval)
 	}
+	// Rows that are not planned need none.
+	k := shop(offerIn(germany, "A", price.Prices{Our: eur(1000)}), offerIn(france, "A", price.Prices{Our: eur(1000)}))
+	in := input("sku;land;preis\nA;DE;8,00\nA;FR;9,50\n")
+	in.Approval, in.Breaker = limits, guard.Breaker{DropPercent: 10, SharePercent: 50, AtLeast: 1}
+	if p := build(t, in, k); len(p.Tripped) != 1 || p.Summary.Planned != 1 || p.Approval != "" {
+		t.Errorf("beside what the breaker holds: %+v, %q", p.Tripped, p.Approval)
+	}
+}
+
+func TestNobodyIsSentForAnApprovalThatCouldNotHelp(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	p := w.small(t, func(in *plan.Input) { in.Approval = guard.Approval{Rows: ptr[int64](0)} })
+	w.GuardsHash = func(context.Context, tenant.ID) (string, error) { return "other", nil }
+	_, err := w.Claim(t.Context(), acme, p.ID, p.Token, "k", "bat_a")
+	wantFault(t, err, fault.Conflict, "plan-guards-changed")
 }
 
 func TestAWayBackIsPlannedWithItsReasonAndAFileIsNone(t *testing.T) {

@@ -290,7 +290,7 @@ func (r *run) work(ctx context.Context, it store.Item) (done bool, err error) {
 func (r *run) source(ctx context.Context, in *Input, task task) (source, error) {
 	if task.Undo != "" {
 		r.rows = task.Rows
-		return r.undoing(ctx, in, task.Undo), nil
+		return r.undoing(ctx, in, task), nil
 	}
 	if err := madeBy(in.Links, task.Links, task.Rates, "while the plan was being made"); err != nil {
 		return nil, err

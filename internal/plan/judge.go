@@ -49,9 +49,14 @@ func (b *builder) judge(ctx context.Context, p *parsed, known *price.Offer) Row 
 	}
 	offer := *known
 	offer.Key, r.Version = r.Key, offer.Version
-	if rows, ok := b.file.(restoring); ok && rows.moved(b.n-1, offer.Version) {
-		return finish(price.Refused, Finding{CodeNotRestored, "", string(p.row.SKU),
-			"The offer changed while the rollback was being planned.", "Ask for the rollback again."})
+	if rows, ok := b.file.(restoring); ok {
+		if rows.moved(b.n-1, offer.Version) {
+			return finish(price.Refused, Finding{CodeNotRestored, "", string(p.row.SKU),
+				"The offer changed while the rollback was being planned.", "Ask for the rollback again."})
+		}
+		if was := rows.replaced(b.n - 1); was != nil {
+			offer.Replaced = was
+		}
 	}
 	risk := b.weigh(ctx, &r, &offer, p.row.Edit)
 	if offer.Known.Our != nil && r.Edit.Set.Our != nil && *offer.Known.Our != *r.Edit.Set.Our {

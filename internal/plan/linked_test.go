@@ -187,6 +187,46 @@ func TestWhatFollowsARowThatIsNotPlannedIsNotPlannedEither(t *testing.T) {
 	}
 }
 
+func TestWhatFollowsAHeldRowIsReleasedWithItAndNeverWithoutIt(t *testing.T) {
+	t.Parallel()
+	k := linkedShop("A", "B", "C")
+	for sku, our := range map[price.SKU]int64{"A": 600, "B": 1000, "C": 2000} { // follows, is held too, is held alone
+		o := offerIn(france, sku, price.Prices{Our: eur(our)})
+		o.Automated = sku == "B"
+		k.offers[o.Key] = o
+	}
+	w := newWorld()
+	p, err := w.Create(t.Context(), linkedInput(followed(toFrance), "sku;land;preis\nA;DE;6,50\nB;DE;6,50\nC;DE;9,00\n"), k)
+	if err != nil || p.Summary.Held != 5 || p.Summary.Planned != 1 {
+		t.Fatalf("%+v, %v", p.Summary, err)
+	}
+	for _, c := range []struct {
+		lines []int
+		code  string
+		want  string
+	}{
+		{nil, "", "2DE 2FR 3DE 3FR 4FR"},
+		{nil, "large-move", "2DE 2FR 3DE 3FR 4FR"},
+		{[]int{2}, "large-move", "2DE 2FR"},
+		{[]int{2, 4}, "", "2DE 2FR 4FR"},
+		{nil, "linked-row", ""},
+		{[]int{3}, "automated", ""},
+	} {
+		rows, err := w.Releasable(t.Context(), p, c.lines, c.code)
+		var got []string
+		for _, r := range rows {
+			m, _ := price.MarketplaceByID(r.Key.Marketplace)
+			got = append(got, fmt.Sprint(r.Line, m.Country))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%v %q: %v, want %s", c.lines, c.code, got, c.want)
+		}
+		if c.want == "" && (asFault(err) != "row-not-held" || !strings.Contains(err.Error(), "follows row")) {
+			t.Errorf("%v %q: %v", c.lines, c.code, err)
+		}
+	}
+}
+
 func TestAnOldOrMissingRateRefusesTheRowsThatNeedItAndNoOther(t *testing.T) {
 	t.Parallel()
 	k := linkedShop("A")

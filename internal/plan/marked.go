@@ -20,12 +20,14 @@ import (
 	"pricemanager/internal/tenant"
 )
 
-// mostMarked, in rows, and mostContent, in bytes, bound the files that are given
-// back with a column of what is wrong: they are made in memory, while somebody
-// waits.
+// mostMarked, in rows, and mostContent and mostMarkedBytes, in bytes of the file as
+// it was uploaded and as it is given back, bound the files that are given back with
+// a column of what is wrong: they are made in memory, while somebody waits. A packed
+// file comes back unpacked.
 const (
-	mostMarked  = 300_000
-	mostContent = 32 << 20
+	mostMarked      = 300_000
+	mostContent     = 32 << 20
+	mostMarkedBytes = 96 << 20
 )
 
 // keepContent keeps the content of a plan's file, for Marked.
@@ -66,7 +68,8 @@ func (s *Store) Marked(ctx context.Context, t tenant.ID, id string, valid time.D
 		return "", fmt.Errorf("plan: open the file again: %w", err)
 	}
 	defer func() { _ = f.Close() }() // temporary files only
-	var out bytes.Buffer
+	out := bounded{left: cmp.Or(s.MostMarkedBytes, mostMarkedBytes),
+		full: fault.New(fault.TooLarge, "plan-file-too-large", "Marked, the file is too large to be given back. The rows are at /plans/%s/rows?verdict=refused.", id)}
 	said := saying{s: s, ctx: ctx, t: t, p: &p}
 	if err := f.Mark(&out, said.row); err != nil {
 		return "", err
@@ -76,6 +79,20 @@ func (s *Store) Marked(ctx context.Context, t tenant.ID, id string, valid time.D
 		return "", fmt.Errorf("plan: write marked file: %w", err)
 	}
 	return s.Blobs.Link(ctx, t, store.Files, name, valid)
+}
+
+// bounded is a buffer that fails when it would have to hold more than it may.
+type bounded struct {
+	bytes.Buffer
+	left int
+	full error
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, b.full
+	}
+	return b.Buffer.Write(p)
 }
 
 // chosen is the mapping by which the plan's file was read, none when its header

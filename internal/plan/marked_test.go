@@ -86,7 +86,14 @@ func TestTheFileOfAnUploadComesBackWithWhatIsWrong(t *testing.T) {
 	w.MostMarked = 17_499
 	_, err = w.Marked(t.Context(), acme, planID, time.Minute)
 	wantFault(t, err, fault.TooLarge, "plan-file-too-large")
-	w.MostMarked = 0
+	w.MostMarked, w.MostMarkedBytes = 0, len(body)-1
+	_, err = w.Marked(t.Context(), acme, planID, time.Minute)
+	wantFault(t, err, fault.TooLarge, "plan-file-too-large")
+	w.MostMarkedBytes = len(body)
+	if _, err := w.Marked(t.Context(), acme, planID, time.Minute); err != nil {
+		t.Error(err)
+	}
+	w.MostMarkedBytes = 0
 	if err := w.blobs.Put(t.Context(), acme, store.Files, upload, "text/csv", make([]byte, 32<<20+1)); err != nil {
 		t.Fatal(err)
 	}

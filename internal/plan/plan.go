@@ -123,6 +123,7 @@ type Row struct {
 	Linked *price.Linked `json:"linked,omitempty"`
 
 	released []price.Code // what the row was held for and is no longer
+	far      bool         // moves a price by more than goes without approval
 }
 
 // FieldChange is one field before and after. Old and New are a price.Money, a

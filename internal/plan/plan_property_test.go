@@ -28,6 +28,8 @@ func drawShop(t *rapid.T) (*known, plan.Input) {
 		switch kind := rapid.IntRange(0, 29).Draw(t, name+" kind"); {
 		case kind == 17: // rapid prefers small numbers
 			return rapid.SampledFrom([]string{"x", "-1,00", "1.234", "9,999", "0"}).Draw(t, name)
+		case kind == 18 && name != "preis":
+			return "clear"
 		case kind > 17:
 			return ""
 		default:
@@ -35,24 +37,37 @@ func drawShop(t *rapid.T) (*known, plan.Input) {
 		}
 	}
 	var file strings.Builder
-	file.WriteString("sku;land;preis;mindestpreis;höchstpreis;b2b-preis;angebotspreis;angebot von;angebot bis\n")
+	file.WriteString("sku;land;preis;mindestpreis;höchstpreis;b2b-preis;angebotspreis;angebot von;angebot bis;staffelmenge 1;staffelpreis 1;staffelmenge 2;staffelpreis 2\n")
+	var names []string
 	for i := range rapid.IntRange(10, 25).Draw(t, "offers") {
 		o := offerIn(rapid.SampledFrom([]price.MarketplaceID{germany, france}).Draw(t, "marketplace"), price.SKU(fmt.Sprint("S", i)), price.Prices{
 			Our: optional("our", 800, 1500), Min: optional("min", 500, 900), Max: optional("max", 1500, 3000), B2B: optional("b2b", 700, 1400),
 		})
+		if o.Known.B2B != nil && rapid.Bool().Draw(t, "tiers") {
+			o.Known.Tiers = []price.Tier{{Quantity: 5, Price: *eur(o.Known.B2B.Minor() - rapid.Int64Range(1, 600).Draw(t, "discount"))}}
+		}
 		o.Automated = rapid.IntRange(0, 9).Draw(t, "automated") == 7
 		if rapid.IntRange(0, 9).Draw(t, "never") == 7 {
 			o.ReadAt = time.Time{}
 		}
 		k.offers[o.Key] = o
+		m, _ := price.MarketplaceByID(o.Key.Marketplace)
+		names = append(names, string(o.Key.SKU)+";"+m.Country)
 	}
-	for range rapid.IntRange(1, 20).Draw(t, "rows") {
+	for i := range rapid.IntRange(1, 20).Draw(t, "rows") {
+		name := fmt.Sprintf("S%d;%s", rapid.IntRange(0, 26).Draw(t, "sku"), rapid.SampledFrom([]string{"DE", "FR", "", "DE", "FR", "US", "??"}).Draw(t, "land"))
+		if i < len(names) && rapid.IntRange(0, 3).Draw(t, "known") > 0 {
+			name = names[i] // or most rows would be in conflict with others, or about nothing
+		}
 		sale := ";;"
 		if rapid.IntRange(0, 4).Draw(t, "on sale") == 3 {
 			sale = rapid.SampledFrom([]string{"7,00;2030-01-01;2030-01-31", "9,50;01.01.2030;31.01.2030", "9;2020-01-01;2020-01-02", "9;;2030-01-02"}).Draw(t, "sale")
 		}
-		fmt.Fprintf(&file, "S%d;%s;%s;%s;%s;%s;%s\n", rapid.IntRange(0, 26).Draw(t, "sku"),
-			rapid.SampledFrom([]string{"DE", "FR", "", "DE", "FR", "US", "??"}).Draw(t, "land"), cell("preis", 400, 2000), cell("min", 500, 900), cell("max", 1500, 3000), cell("b2b", 700, 1400), sale)
+		steps := ";;;"
+		if rapid.IntRange(0, 4).Draw(t, "has steps") == 3 {
+			steps = rapid.SampledFrom([]string{"5;6,99;;", "5;6,50;20;5,00", "2;6,99;9;6,00"}).Draw(t, "steps")
+		}
+		fmt.Fprintf(&file, "%s;%s;%s;%s;%s;%s;%s\n", name, cell("preis", 400, 2000), cell("min", 500, 900), cell("max", 1500, 3000), cell("b2b", 700, 1400), sale, steps)
 	}
 	return k, input(file.String())
 }
@@ -160,7 +175,7 @@ func TestNoPlannedChangeBreaksAGuard(t *testing.T) {
 				t.Fatalf("%s planned: %v", brief(r), f)
 			}
 			after := r.Edit.Apply(o.Known)
-			for _, m := range []*price.Money{after.Our, after.B2B} {
+			for _, m := range buyers(after) {
 				if m != nil && (m.Minor() <= 0 || after.Min != nil && m.Minor() < after.Min.Minor() || after.Max != nil && m.Minor() > after.Max.Minor()) {
 					t.Fatalf("%s leaves %s outside its bounds", brief(r), m)
 				}

@@ -185,24 +185,26 @@ func TestAPlanShowsOnlyTheFieldsThatChange(t *testing.T) {
 	}
 }
 
-func TestAllOrNothingIsBlockedByOneBadRow(t *testing.T) {
+func TestAPlanThatCannotBeAppliedSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	k := shop(offerIn(germany, "A", price.Prices{Our: eur(1000)}), offerIn(germany, "B", price.Prices{Our: eur(1000)}))
 	for _, tc := range []struct {
 		rows    string
 		policy  plan.Policy
-		blocked bool
+		blocked string
 	}{
-		{"A;9,00\nB;10,00\n", plan.AllOrNothing, false},
-		{"A;9,00\nB;5,00\n", plan.AllOrNothing, true},  // held
-		{"A;9,00\nC;10,00\n", plan.AllOrNothing, true}, // refused
-		{"A;9,00\nC;10,00\n", plan.SkipBadRows, false},
-		{"A;10,00\n", plan.SkipBadRows, true}, // nothing to apply
+		{"A;9,00\nB;10,00\n", plan.AllOrNothing, ""},
+		{"A;9,00\nB;5,00\n", plan.AllOrNothing, "All or nothing was asked for, and 0 rows are refused and 1 held. Have the plan released, or correct them and plan again, or plan with skip-bad-rows."},
+		{"A;5,00\nC;10,00\n", plan.AllOrNothing, "All or nothing was asked for, and 1 rows are refused and 1 held. Correct them and plan again, or plan with skip-bad-rows."},
+		{"A;9,00\nC;10,00\n", plan.SkipBadRows, ""},
+		{"A;5,00\nB;6,00\nC;9,00\n", plan.SkipBadRows, "No row of this plan may be sent: 1 are refused and 2 held. Have those that are held released, or correct them and plan again."},
+		{"A;10,00\nC;9,00\n", plan.SkipBadRows, "No row of this plan may be sent: 1 are refused and 0 held. Correct them and plan again."},
+		{"A;10,00\n", plan.SkipBadRows, "No row of this plan changes a price, so there is nothing to apply."},
 	} {
 		in := input("sku;preis\n" + tc.rows)
 		in.Policy = tc.policy
-		if p := build(t, in, k); (p.Blocked != "") != tc.blocked {
-			t.Errorf("%q under %s: blocked %q", tc.rows, tc.policy, p.Blocked)
+		if p := build(t, in, k); p.Blocked != tc.blocked {
+			t.Errorf("%q under %s: blocked %q, want %q", tc.rows, tc.policy, p.Blocked, tc.blocked)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (b *builder) release(r *Row, findings []price.Finding) {
 		if f.Verdict != price.Held {
 			continue
 		}
-		if !slices.ContainsFunc(was.Findings, func(w Finding) bool { return w.Code == string(f.Code) }) {
+		if !heldFor(was, string(f.Code)) {
 			return // held for something that nobody released
 		}
 		codes = append(codes, f.Code)
@@ -94,6 +94,9 @@ func (b *builder) release(r *Row, findings []price.Finding) {
 // Releasable are a plan's held rows: all of them, those with the given lines, those
 // held for a code, or those that are both. A line that is not held is a fault of
 // kind Conflict, and so is a choice without rows.
+//
+// A row that follows a held one is released with that and never without it: the
+// guards of one marketplace may have seen what those of the other cannot.
 //
 // Of a plan that is all or nothing all held rows are released, and the others come
 // along: the plan of the release is all or nothing again.
@@ -110,17 +113,30 @@ func (s *Store) Releasable(ctx context.Context, p Stored, lines []int, code stri
 		verdict = ""
 	}
 	var out []Row
-	held, missing := 0, map[int]bool{}
+	held, named, missing := 0, map[int]bool{}, map[int]bool{}
 	for _, l := range lines {
-		missing[l] = true
+		named[l], missing[l] = true, true
 	}
+	leader, led, behind := 0, false, 0 // line of the latest row of the file itself, and whether it is released; a line that was left behind
 	for after := ""; ; {
 		page, err := s.Rows(ctx, p.Tenant, p.ID, after, segmentRows, verdict)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range page.Rows {
-			if r.Verdict != price.Held && r.Verdict != price.Allowed || !chosen(r, lines, code) {
+			if r.Verdict != price.Held && r.Verdict != price.Allowed {
+				continue
+			}
+			take := (len(lines) == 0 || named[r.Line]) && (code == "" || heldFor(r, code))
+			switch follows := r.Linked != nil && r.Line == leader; {
+			case r.Linked == nil:
+				leader, led = r.Line, take
+			case follows && led:
+				take = take || heldFor(r, CodeLeader)
+			case follows && take:
+				take, behind = false, r.Line
+			}
+			if !take {
 				continue
 			}
 			if r.Verdict == price.Held {
@@ -129,13 +145,19 @@ func (s *Store) Releasable(ctx context.Context, p Stored, lines []int, code stri
 			delete(missing, r.Line)
 			out = append(out, r)
 		}
-		if len(out) > MaxReleased {
+		switch {
+		case len(out) > MaxReleased && whole:
+			return nil, fault.New(fault.TooLarge, "release", "This plan is all or nothing and has more than %d rows, too many for one release. Plan the file with %s, or in parts.", MaxReleased, SkipBadRows)
+		case len(out) > MaxReleased:
 			return nil, fault.New(fault.TooLarge, "release", "More than %d rows are to be released at once. Release them by code or by row, in parts.", MaxReleased)
 		}
 		if page.Next == "" {
 			break
 		}
 		after = page.Next
+	}
+	if behind != 0 && (held == 0 || missing[behind]) {
+		return nil, fault.New(fault.Conflict, "row-not-held", "What is held%s follows row %d, which is held for something else. Release that row, and what follows it comes along.", forCode(code), behind)
 	}
 	for l := range missing {
 		return nil, fault.New(fault.Conflict, "row-not-held", "Row %d is not held in this plan%s.", l, forCode(code))
@@ -146,9 +168,8 @@ func (s *Store) Releasable(ctx context.Context, p Stored, lines []int, code stri
 	return out, nil
 }
 
-func chosen(r Row, lines []int, code string) bool {
-	return (len(lines) == 0 || slices.Contains(lines, r.Line)) &&
-		(code == "" || slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == code }))
+func heldFor(r Row, code string) bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == code })
 }
 
 func forCode(code string) string {

@@ -65,9 +65,10 @@ type Store struct {
 	GuardsHash func(context.Context, tenant.ID) (string, error)
 	// Offers are what Claim compares small plans with; nil compares none.
 	Offers Lookup
-	// MostMarked is how many rows a file that Marked gives back has at most, 0 for
-	// the package's own figure.
-	MostMarked int64
+	// MostMarked and MostMarkedBytes are how many rows and bytes a file that Marked
+	// gives back has at most, 0 for the package's own figures.
+	MostMarked      int64
+	MostMarkedBytes int
 }
 
 // plansPK groups all plans of a tenant: they are few, and listed together.

@@ -35,10 +35,10 @@ func (s *Store) BeginUndo(ctx context.Context, in Input, back Taken) (Stored, er
 }
 
 // undoing makes the input that of a rollback, and returns its rows.
-func (r *run) undoing(ctx context.Context, in *Input, batch string) source {
+func (r *run) undoing(ctx context.Context, in *Input, t task) source {
 	in.Restore, in.Connections = []Restore{}, map[price.MarketplaceID]price.ConnectionID{}
-	return &undoing{connections: in.Connections, page: func(after string) ([]Restore, string, error) {
-		return r.Undo(ctx, r.tenant, batch, after)
+	return &undoing{connections: in.Connections, agreed: t.Agreed, page: func(after string) ([]Restore, string, error) {
+		return r.Undo(ctx, r.tenant, t.Undo, after)
 	}}
 }
 
@@ -48,11 +48,18 @@ type undoing struct {
 	restores    // none: for what all rollbacks have in common
 	page        func(after string) ([]Restore, string, error)
 	connections map[price.MarketplaceID]price.ConnectionID
-	// versions are those of the last rows that were read, the first of them of row
-	// from. Rows are judged at the latest when lookupChunk more were read.
-	versions []int64
-	from     int64
-	err      error
+	agreed      bool // see Taken
+	// last are the last rows that were read, the first of them row from. Rows are judged
+	// at the latest when lookupChunk more were read.
+	last []compared
+	from int64
+	err  error
+}
+
+// compared is what a row was compared with.
+type compared struct {
+	version  int64
+	replaced *price.Replaced
 }
 
 var (
@@ -63,7 +70,7 @@ var (
 // Rows is source.Rows; it can be read again from the beginning.
 func (u *undoing) Rows() iter.Seq2[pricefile.Row, []pricefile.RowError] {
 	return func(yield func(pricefile.Row, []pricefile.RowError) bool) {
-		u.versions, u.from, u.err = nil, 0, nil
+		u.last, u.from, u.err = nil, 0, nil
 		for after := ""; ; {
 			page, next, err := u.page(after)
 			if err != nil {
@@ -71,10 +78,13 @@ func (u *undoing) Rows() iter.Seq2[pricefile.Row, []pricefile.RowError] {
 				return
 			}
 			for _, r := range page {
-				if old := int64(len(u.versions)) - lookupChunk; old >= lookupChunk {
-					u.versions, u.from = append(u.versions[:0], u.versions[old:]...), u.from+old
+				if old := int64(len(u.last)) - lookupChunk; old >= lookupChunk {
+					u.last, u.from = append(u.last[:0], u.last[old:]...), u.from+old
 				}
-				u.versions = append(u.versions, r.Version)
+				if r.Replaced != nil && u.agreed {
+					r.Replaced.Agreed = true
+				}
+				u.last = append(u.last, compared{r.Version, r.Replaced})
 				u.connections[r.Marketplace] = r.Connection
 				if !yield(r.row()) {
 					return
@@ -90,9 +100,22 @@ func (u *undoing) Rows() iter.Seq2[pricefile.Row, []pricefile.RowError] {
 
 func (u *undoing) Err() error { return u.err }
 
+// row is what the n-th row was compared with; false for one that was let go.
+func (u *undoing) row(n int64) (compared, bool) {
+	if i := n - u.from; i >= 0 && i < int64(len(u.last)) {
+		return u.last[i], true
+	}
+	return compared{}, false
+}
+
 func (u *undoing) moved(n int64, version int64) bool {
-	i := n - u.from
-	return i < 0 || i >= int64(len(u.versions)) || u.versions[i] != version
+	c, ok := u.row(n)
+	return !ok || c.version != version
+}
+
+func (u *undoing) replaced(n int64) *price.Replaced {
+	c, _ := u.row(n)
+	return c.replaced
 }
 
 // lookup is where a task finds offers. What a batch that is taken back by agreement

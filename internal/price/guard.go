@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -71,7 +72,8 @@ type Finding struct {
 // The rules that need no limit cannot be switched off.
 type Guards struct {
 	// HoldDropPercent and HoldRisePercent: our price moving by more than this
-	// is held.
+	// is held, and so is a B2B price or a tier that falls by more than the first.
+	// Sales are meant to be far below.
 	HoldDropPercent int64 `json:"hold_drop_percent"`
 	HoldRisePercent int64 `json:"hold_rise_percent"`
 	// RefuseDropPercent: any price falling by this much or more is refused.
@@ -122,8 +124,9 @@ func (g Guards) Hash() string {
 
 // Check judges what edit e would make of offer o at time now: when a plan is
 // made, and again just before the price is sent. It reports every rule that
-// the change breaks; the worst verdict wins. An unchanged edit has no findings,
-// an allowed one at most notes, whose verdict is Allowed.
+// the change breaks; the worst verdict wins, and what led to it comes first. An
+// unchanged edit has no findings, an allowed one at most notes, whose verdict is
+// Allowed.
 //
 // Bounds are judged on all prices that will hold afterwards, also those that
 // the edit does not touch: raising the minimum above today's price is as wrong
@@ -156,7 +159,22 @@ func (g Guards) Check(o Offer, e Edit, now time.Time) (Verdict, []Finding) {
 	c.state()
 	c.moves()
 	c.optional()
+	slices.SortStableFunc(c.findings, func(a, b Finding) int { return severity(b.Verdict) - severity(a.Verdict) })
 	return c.verdict, c.findings
+}
+
+// severity orders verdicts from the mildest to the worst.
+func severity(v Verdict) int {
+	switch v {
+	case Refused:
+		return 3
+	case Held:
+		return 2
+	case Allowed:
+		return 1
+	case Unchanged:
+	}
+	return 0
 }
 
 // check is one run of the guards.
@@ -193,8 +211,9 @@ func (c *check) touches(f Field) bool {
 
 // amount is one price that will hold, with the field it belongs to.
 type amount struct {
-	field Field
-	money Money
+	field    Field
+	money    Money
+	quantity int // of a tier, from how many units
 }
 
 // list returns the prices in p, tiers and bounds included, in the order of
@@ -202,22 +221,22 @@ type amount struct {
 func (c *check) list(p *Prices) []amount {
 	out := c.buf[:0]
 	if p.Our != nil {
-		out = append(out, amount{FieldOur, *p.Our})
+		out = append(out, amount{field: FieldOur, money: *p.Our})
 	}
 	if p.Sale != nil && (c.edit.Set.Sale != nil || p.Sale.End.After(c.now)) {
-		out = append(out, amount{FieldSale, p.Sale.Price})
+		out = append(out, amount{field: FieldSale, money: p.Sale.Price})
 	}
 	if p.Min != nil {
-		out = append(out, amount{FieldMin, *p.Min})
+		out = append(out, amount{field: FieldMin, money: *p.Min})
 	}
 	if p.Max != nil {
-		out = append(out, amount{FieldMax, *p.Max})
+		out = append(out, amount{field: FieldMax, money: *p.Max})
 	}
 	if p.B2B != nil {
-		out = append(out, amount{FieldB2B, *p.B2B})
+		out = append(out, amount{field: FieldB2B, money: *p.B2B})
 	}
 	for _, t := range p.Tiers {
-		out = append(out, amount{FieldTiers, t.Price})
+		out = append(out, amount{FieldTiers, t.Price, t.Quantity})
 	}
 	return out
 }

@@ -61,7 +61,8 @@ type Lowest struct {
 
 // MoveLimit holds a field when it moves by more than any of the limits given.
 // Sale prices, and B2B prices that the offer did not have, are compared with our
-// price, as everywhere.
+// price, as everywhere: see Prices.compared. A minimum that is taken away falls to
+// nothing, and a maximum that is rises without end.
 type MoveLimit struct {
 	Field       Field  `json:"field"`
 	DropPercent *int64 `json:"drop_percent,omitempty"`
@@ -180,9 +181,10 @@ func (c *check) move(l MoveLimit) {
 	if c.edit.Set.equalField(l.Field, &c.offer.Known) {
 		return
 	}
+	c.unbound(l)
 	for _, a := range c.list(&c.edit.Set) {
-		old := c.compared(a.field)
-		if a.field != l.Field || old == nil || old.currency != a.money.currency {
+		old := c.offer.Known.compared(a.field, a.quantity)
+		if a.field != l.Field || old == nil || !old.Positive() || old.currency != a.money.currency {
 			continue
 		}
 		percent, most, word := l.RisePercent, l.Rise, "rises"
@@ -200,22 +202,25 @@ func (c *check) move(l MoveLimit) {
 	}
 }
 
-// compared is the old price that a field's new one is compared with, nil when
-// there is none.
-func (c *check) compared(f Field) *Money {
-	old := c.offer.Known
-	switch f {
-	case FieldMin:
-		return old.Min
-	case FieldMax:
-		return old.Max
-	case FieldB2B, FieldTiers:
-		if old.B2B != nil {
-			return old.B2B
-		}
-	case FieldOur, FieldSale:
+// unbound checks a bound that the edit takes away.
+func (c *check) unbound(l MoveLimit) {
+	old := c.offer.Known.compared(l.Field, 1)
+	if old == nil || !old.Positive() || !slices.Contains(c.edit.Clear, l.Field) {
+		return
 	}
-	return old.Our
+	var most string
+	switch nothing := (Money{0, old.currency}); {
+	case l.Field == FieldMin && l.DropPercent != nil && compareMove(*old, nothing, *l.DropPercent) > 0:
+		most = fmt.Sprintf("a drop of more than %d %%", *l.DropPercent)
+	case l.Field == FieldMin && l.Drop != nil && below(*l.Drop, *old):
+		most = fmt.Sprintf("a drop of more than %s", l.Drop)
+	case l.Field == FieldMax && (l.RisePercent != nil || l.Rise != nil):
+		most = "a rise"
+	default:
+		return
+	}
+	c.hold(CodeFieldMove, l.Field, fmt.Sprintf("%s %s is taken away; your guards hold %s of it.", l.Field, old, most),
+		"Check that the price needs no such bound and have it released, or change the guard.")
 }
 
 // euMembers are the marketplaces in countries of the European Union.
@@ -227,16 +232,24 @@ var euMembers = map[MarketplaceID]bool{
 // NeedsLowest says whether the guards need to know the lowest price of a stretch
 // of time to judge the edit, and which: the OmnibusDays before the sale, as far as
 // they have passed. Without it the change is held.
+//
+// A sale that runs began when it says. One that is new begins now at the earliest,
+// whatever start it is given: buyers see no reduction before there is one.
 func (g Guards) NeedsLowest(o Offer, e Edit, now time.Time) (from, to time.Time, ok bool) {
 	sale := e.Apply(o.Known).Sale
 	if !g.Omnibus || !euMembers[o.Key.Marketplace] || sale == nil || !sale.End.After(now) || !announces(e, o.Known) {
 		return time.Time{}, time.Time{}, false
 	}
-	to = now
-	if sale.Start.Before(now) {
-		to = sale.Start
+	start, was := sale.Start, o.Known.Sale
+	runs := was != nil && was.Start.Equal(start) && was.End.After(now)
+	if start.Before(now) && !runs {
+		start = now
 	}
-	return sale.Start.AddDate(0, 0, -OmnibusDays), to, true
+	to = now
+	if start.Before(now) {
+		to = start
+	}
+	return start.AddDate(0, 0, -OmnibusDays), to, true
 }
 
 // announces reports whether an edit brings a sale, or another reference price

@@ -68,7 +68,13 @@ func TestNoAllowedEditBreaksAGuardThatIsOn(t *testing.T) {
 			sets = append(sets, set{price.FieldSale, o.Known.Our, &e.Set.Sale.Price})
 		}
 		for i := range e.Set.Tiers {
-			sets = append(sets, set{price.FieldTiers, business, &e.Set.Tiers[i].Price})
+			paid := business // by an order of so many
+			for j := range o.Known.Tiers {
+				if o.Known.Tiers[j].Quantity <= e.Set.Tiers[i].Quantity {
+					paid = &o.Known.Tiers[j].Price
+				}
+			}
+			sets = append(sets, set{price.FieldTiers, paid, &e.Set.Tiers[i].Price})
 		}
 		for _, s := range sets {
 			if s.now == nil {
@@ -84,6 +90,14 @@ func TestNoAllowedEditBreaksAGuardThatIsOn(t *testing.T) {
 		}
 		sets = append(sets, set{price.FieldMin, o.Known.Min, e.Set.Min}, set{price.FieldMax, o.Known.Max, e.Set.Max})
 		for _, l := range g.Moves {
+			taken := slices.Contains(e.Clear, l.Field)
+			if was := o.Known.Min; l.Field == price.FieldMin && taken && was != nil &&
+				(l.DropPercent != nil && *l.DropPercent < 100 || l.Drop != nil && l.Drop.Minor() < was.Minor()) {
+				t.Fatalf("the minimum %s is taken away under %+v", was, l)
+			}
+			if l.Field == price.FieldMax && taken && o.Known.Max != nil && (l.RisePercent != nil || l.Rise != nil) {
+				t.Fatalf("the maximum %s is taken away under %+v", o.Known.Max, l)
+			}
 			for _, s := range sets {
 				if s.field != l.Field || s.now == nil || s.old == nil || s.old.Currency() != s.now.Currency() || e.Set.EqualField(l.Field, o.Known) {
 					continue
@@ -199,6 +213,42 @@ func TestEachOptionalRuleSaysWhatItHolds(t *testing.T) {
 		verdict, findings := g.Check(offer(), price.Edit{Set: c.set}, now)
 		if verdict != c.want || (len(findings) == 0) != (c.code == "") || c.code != "" && findings[0].Code != c.code {
 			t.Errorf("%s: %s %+v, want %s %q", c.name, verdict, findings, c.want, c.code)
+		}
+	}
+}
+
+func TestABoundThatIsTakenAwayMovesAsFarAsItCan(t *testing.T) {
+	t.Parallel()
+	n := func(v int64) *int64 { return &v }
+	for _, c := range []struct {
+		name  string
+		limit price.MoveLimit
+		clear price.Field
+		want  price.Verdict
+	}{
+		{"a minimum that may drop a little", price.MoveLimit{Field: price.FieldMin, DropPercent: n(99)}, price.FieldMin, price.Held},
+		{"a minimum that may drop by all of it", price.MoveLimit{Field: price.FieldMin, DropPercent: n(100)}, price.FieldMin, price.Allowed},
+		{"a minimum that may drop by an amount", price.MoveLimit{Field: price.FieldMin, Drop: eur("49.99")}, price.FieldMin, price.Held},
+		{"a minimum that may drop by its amount", price.MoveLimit{Field: price.FieldMin, Drop: eur("50.00")}, price.FieldMin, price.Allowed},
+		{"a minimum that may not rise far", price.MoveLimit{Field: price.FieldMin, RisePercent: n(1)}, price.FieldMin, price.Allowed},
+		{"a maximum that may not rise far", price.MoveLimit{Field: price.FieldMax, RisePercent: n(100_000)}, price.FieldMax, price.Held},
+		{"a maximum that may not drop far", price.MoveLimit{Field: price.FieldMax, DropPercent: n(1)}, price.FieldMax, price.Allowed},
+		{"the other bound", price.MoveLimit{Field: price.FieldMax, RisePercent: n(1)}, price.FieldMin, price.Allowed},
+	} {
+		g := price.DefaultGuards()
+		g.Moves = []price.MoveLimit{c.limit}
+		verdict, findings := g.Check(offer(), price.Edit{Clear: []price.Field{c.clear}}, now)
+		if verdict != c.want || len(findings) > 0 && (findings[0].Code != price.CodeFieldMove || findings[0].Field != c.clear) {
+			t.Errorf("%s: %s %+v, want %s", c.name, verdict, findings, c.want)
+		}
+	}
+	// A minimum of nothing is none: it moves nowhere.
+	g := price.DefaultGuards()
+	g.Moves = []price.MoveLimit{{Field: price.FieldMin, DropPercent: n(0), RisePercent: n(0)}}
+	none := offer(func(o *price.Offer) { o.Known.Min = eur("0") })
+	for _, e := range []price.Edit{{Clear: []price.Field{price.FieldMin}}, {Set: price.Prices{Min: eur("60")}}} {
+		if verdict, findings := g.Check(none, e, now); verdict != price.Allowed {
+			t.Errorf("%+v: %s %+v", e, verdict, findings)
 		}
 	}
 }

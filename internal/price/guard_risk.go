@@ -62,12 +62,35 @@ func ChangePercent(old, next Money) string {
 // mostAtRisk is the largest amount that Money can write and read again.
 const mostAtRisk = 999_999_999_999_999_999
 
+// compared is the price that a new one of a field is compared with, everywhere:
+// what buyers paid whom it is for. That is our price for a sale, and for a B2B
+// price that the offer did not have; and for a tier, from so many units, what an
+// order of so many cost. nil when there is none.
+func (p *Prices) compared(f Field, quantity int) *Money {
+	switch f {
+	case FieldMin:
+		return p.Min
+	case FieldMax:
+		return p.Max
+	case FieldTiers:
+		for i := len(p.Tiers) - 1; i >= 0; i-- {
+			if t := &p.Tiers[i]; t.Quantity <= quantity {
+				return &t.Price
+			}
+		}
+		return cmp.Or(p.B2B, p.Our)
+	case FieldB2B:
+		return cmp.Or(p.B2B, p.Our)
+	case FieldOur, FieldSale:
+	}
+	return p.Our
+}
+
 // MoneyAtRisk is what the change could cost if it were a mistake and all stock
 // sold at it: how far the price falls, times the stock, or times one when the
-// stock is not known. Of several prices that fall the deepest fall counts. Our
-// price and the B2B price are compared with their old values; a sale with our
-// old price, which it replaces. The answer is zero when nothing falls or there
-// is no old price, and stops at 18 digits.
+// stock is not known. Of several prices that fall (ours, the sale, B2B and each
+// tier) the deepest fall counts. The answer is zero when nothing falls or there is
+// no old price, and stops at 18 digits.
 func MoneyAtRisk(o Offer, e Edit) Money {
 	old, set := o.Known, e.Set
 	risk := Money{}
@@ -81,9 +104,12 @@ func MoneyAtRisk(o Offer, e Edit) Money {
 		}
 	}
 	fall(old.Our, set.Our)
-	fall(old.B2B, set.B2B)
+	fall(old.compared(FieldB2B, 1), set.B2B)
 	if set.Sale != nil && !set.EqualField(FieldSale, old) {
 		fall(old.Our, &set.Sale.Price)
+	}
+	for i := range set.Tiers {
+		fall(old.compared(FieldTiers, set.Tiers[i].Quantity), &set.Tiers[i].Price)
 	}
 	stock := uint64(1)
 	if o.Quantity != nil {
@@ -102,14 +128,11 @@ func MoneyAtRisk(o Offer, e Edit) Money {
 // compared with.
 func Moves(o Offer, e Edit, percent int64, dropsOnly bool) bool {
 	old, set := &o.Known, &e.Set
-	moves := func(f Field, from *Money, to Money) bool {
-		return from != nil && from.currency == to.currency && (to.minor < from.minor || !dropsOnly) &&
-			compareMove(*from, to, percent) > 0 && !set.equalField(f, old)
+	moves := func(f Field, quantity int, to *Money) bool {
+		from := old.compared(f, quantity)
+		return from != nil && to != nil && from.currency == to.currency && (to.minor < from.minor || !dropsOnly) &&
+			compareMove(*from, *to, percent) > 0 && !set.equalField(f, old)
 	}
-	business := cmp.Or(old.B2B, old.Our)
-	if set.Our != nil && moves(FieldOur, old.Our, *set.Our) || set.Sale != nil && moves(FieldSale, old.Our, set.Sale.Price) ||
-		set.B2B != nil && moves(FieldB2B, business, *set.B2B) {
-		return true
-	}
-	return slices.ContainsFunc(set.Tiers, func(t Tier) bool { return moves(FieldTiers, business, t.Price) })
+	return moves(FieldOur, 1, set.Our) || set.Sale != nil && moves(FieldSale, 1, &set.Sale.Price) || moves(FieldB2B, 1, set.B2B) ||
+		slices.ContainsFunc(set.Tiers, func(t Tier) bool { return moves(FieldTiers, t.Quantity, &t.Price) })
 }

@@ -18,13 +18,19 @@ func (c *check) amounts() {
 		default:
 			c.holdKnownCurrency(a.field, a.money.currency)
 		}
-		if !a.money.Positive() {
+		switch bound := a.field == FieldMin || a.field == FieldMax; {
+		case a.money.Positive():
+		case c.touches(a.field):
 			c.refuse(CodeNotPositive, a.field,
 				fmt.Sprintf("%s is %s; a price must be above zero.", a.field, a.money), "Give a price above zero, or leave the field blank.")
+		case !bound: // a minimum of nothing is none
+			c.hold(CodeNotPositive, a.field, fmt.Sprintf("Amazon last showed %s as %s, which cannot be.", a.field, a.money), "Read the offer again before changing it.")
 		}
 	}
-	if old := c.offer.Known.Our; old != nil && old.currency != c.currency && c.touches(FieldOur) {
-		c.holdKnownCurrency(FieldOur, old.currency)
+	for _, a := range c.list(&c.offer.Known) {
+		if a.money.currency != c.currency && c.touches(a.field) {
+			c.holdKnownCurrency(a.field, a.money.currency)
+		}
 	}
 	if c.touches(FieldOur) && c.after.Our == nil {
 		c.refuse(CodePriceRequired, FieldOur, "Amazon does not allow our price to be removed.", "Give the new price, or close the offer at Amazon.")
@@ -88,7 +94,11 @@ func (c *check) sale() {
 	if !set {
 		return
 	}
-	if !s.Start.Before(s.End) {
+	switch {
+	case s.Start.IsZero() || s.End.IsZero():
+		c.refuse(CodeSaleWindow, FieldSale, "The sale lacks its start or its end.", "Give both.")
+		return
+	case !s.Start.Before(s.End):
 		c.refuse(CodeSaleWindow, FieldSale,
 			fmt.Sprintf("The sale starts at %s and ends at %s.", stamp(s.Start), stamp(s.End)), "Make it end after it starts.")
 	}
@@ -129,44 +139,48 @@ func (c *check) tiers() {
 func (c *check) state() {
 	if c.offer.ReadAt.IsZero() {
 		c.hold(CodeNeverRead, "", "This offer's prices were never read from Amazon.", "Import the catalogue, then plan again.")
-	} else if c.touches(FieldOur) && c.offer.Known.Our == nil {
-		c.hold(CodeNoOldPrice, FieldOur, "The offer has no price yet that the new one could be compared with.", "Check the new price and release it.")
+	} else {
+		c.unknown()
 	}
 	if c.offer.Automated {
 		c.hold(CodeAutomated, "", "Amazon's Automate Pricing sets this price and would overwrite it.", "Stop the rule in Seller Central first.")
 	}
 }
 
-// moves compares the new prices with the old ones. A sale, and a B2B price
-// that the offer did not have, are compared with our old price, because that
-// is what they stand in for.
-func (c *check) moves() {
-	old := &c.offer.Known
-	if old.Our != nil && c.edit.Set.Our != nil {
-		c.ourMove(old.Our, *c.edit.Set.Our)
-	}
-	if c.edit.Set.Sale != nil && !c.edit.Set.equalField(FieldSale, old) {
-		c.drop(FieldSale, old.Our, c.edit.Set.Sale.Price)
-	}
-	business := old.B2B
-	if business == nil {
-		business = old.Our
-	}
-	if c.edit.Set.B2B != nil {
-		c.drop(FieldB2B, business, *c.edit.Set.B2B)
-	}
-	if !c.edit.Set.equalField(FieldTiers, old) {
-		for _, t := range c.edit.Set.Tiers {
-			c.drop(FieldTiers, business, t.Price)
+// unknown holds a price that there is none to compare with. A sale needs none of
+// its own: it cannot be without our price.
+func (c *check) unknown() {
+	last := Field("")
+	for _, a := range c.list(&c.edit.Set) {
+		if a.field == last || a.field == FieldSale || a.field == FieldMin || a.field == FieldMax {
+			continue
+		}
+		if old := c.offer.Known.compared(a.field, a.quantity); old == nil || !old.Positive() {
+			c.hold(CodeNoOldPrice, a.field, "The offer has no price yet that the new one could be compared with.", "Check the new price and release it.")
+			last = a.field // once for all tiers
 		}
 	}
 }
 
-func (c *check) ourMove(was *Money, next Money) {
-	old := *was
-	if c.drop(FieldOur, was, next) || old.currency != next.currency {
-		return
+// moves compares the new prices with the old ones: see Prices.compared.
+func (c *check) moves() {
+	for _, a := range c.list(&c.edit.Set) {
+		old := c.offer.Known.compared(a.field, a.quantity)
+		switch {
+		case a.field == FieldMin || a.field == FieldMax || c.edit.Set.equalField(a.field, &c.offer.Known):
+		case c.drop(a.field, old, a.money):
+		case old == nil || !old.Positive() || old.currency != a.money.currency:
+		case a.field == FieldOur:
+			c.ourMove(*old, a.money)
+		case a.field != FieldSale && below(a.money, *old) && compareMove(*old, a.money, c.guards.HoldDropPercent) > 0:
+			c.hold(CodeMove, a.field,
+				fmt.Sprintf("%s %s is %s %% against %s; a drop of more than %d %% is held.", a.field, a.money, ChangePercent(*old, a.money), old, c.guards.HoldDropPercent),
+				"Check the price and release it, or change the limit.")
+		}
 	}
+}
+
+func (c *check) ourMove(old, next Money) {
 	limit, word := c.guards.HoldRisePercent, "rises"
 	if next.minor < old.minor {
 		limit, word = c.guards.HoldDropPercent, "drops"

@@ -79,7 +79,13 @@ func TestEachGuardFiresOnItsOwnMistakeAndNotBeside(t *testing.T) {
 		{"widened bounds travel with the price", offer(func(o *price.Offer) { o.Known.Max = eur("110") }), set(price.Prices{Our: eur("120"), Max: eur("120")}), price.Allowed, nil},
 		{"bounds that exclude each other", offer(func(o *price.Offer) { o.Known.Our = nil }), set(price.Prices{Min: eur("201")}), price.Refused, []price.Code{price.CodeBounds}},
 		{"a cleared bound binds no more", offer(func(o *price.Offer) { o.Known.Max = eur("110") }), price.Edit{Set: price.Prices{Our: eur("120")}, Clear: []price.Field{price.FieldMax}}, price.Allowed, nil},
-		{"b2b under the minimum", offer(), set(price.Prices{B2B: eur("49.99")}), price.Refused, []price.Code{price.CodeBelowMinimum}},
+		{"b2b under the minimum", offer(), set(price.Prices{B2B: eur("49.99")}), price.Refused, []price.Code{price.CodeBelowMinimum, price.CodeMove}},
+		{"b2b at 30 % down", offer(func(o *price.Offer) { o.Known.B2B = eur("90") }), set(price.Prices{B2B: eur("63")}), price.Allowed, nil},
+		{"b2b a cent over 30 % down", offer(func(o *price.Offer) { o.Known.B2B = eur("90") }), set(price.Prices{B2B: eur("62.99")}), price.Held, []price.Code{price.CodeMove}},
+		{"a first b2b price far under ours", offer(), set(price.Prices{B2B: eur("69.99")}), price.Held, []price.Code{price.CodeMove}},
+		{"b2b far up", offer(func(o *price.Offer) { o.Known.B2B = eur("60") }), set(price.Prices{B2B: eur("99")}), price.Allowed, nil},
+		{"a tier over 30 % under what so many cost", offer(func(o *price.Offer) { o.Known.B2B, o.Known.Tiers = eur("95"), tiers(step(5, "90")) }), set(price.Prices{Tiers: tiers(step(5, "90"), step(9, "62.99"))}), price.Held, []price.Code{price.CodeMove}},
+		{"a sale over 30 % down", offer(), set(price.Prices{Sale: saleOf("51", days(1), days(9))}), price.Allowed, nil},
 		{"a good sale", offer(), set(price.Prices{Sale: saleOf("80", days(1), days(9))}), price.Allowed, nil},
 		{"a sale that reduces nothing", offer(), set(price.Prices{Sale: saleOf("100", days(1), days(9))}), price.Refused, []price.Code{price.CodeSaleNotBelow}},
 		{"a sale under the minimum", offer(), set(price.Prices{Sale: saleOf("49", days(1), days(9))}), price.Refused, []price.Code{price.CodeBelowMinimum}},
@@ -99,7 +105,22 @@ func TestEachGuardFiresOnItsOwnMistakeAndNotBeside(t *testing.T) {
 		{"six tiers", offer(), set(price.Prices{B2B: eur("99"), Tiers: tiers(step(2, "98"), step(3, "97"), step(4, "96"), step(5, "95"), step(6, "94"), step(7, "93"))}), price.Refused, []price.Code{price.CodeTiersTooMany}},
 		{"never read", offer(func(o *price.Offer) { o.ReadAt = time.Time{} }), set(price.Prices{Our: eur("100.00")}), price.Held, []price.Code{price.CodeNeverRead}},
 		{"no old price", offer(func(o *price.Offer) { o.Known.Our = nil }), set(price.Prices{Our: eur("99")}), price.Held, []price.Code{price.CodeNoOldPrice}},
+		{"no old b2b price, nor ours in its place", offer(func(o *price.Offer) { o.Known = price.Prices{} }), set(price.Prices{B2B: eur("0.01")}), price.Held, []price.Code{price.CodeNoOldPrice}},
+		{"no old price for any tier", offer(func(o *price.Offer) { o.Known = price.Prices{} }), set(price.Prices{B2B: eur("3"), Tiers: tiers(step(5, "2"), step(9, "1"))}), price.Held, []price.Code{price.CodeNoOldPrice, price.CodeNoOldPrice}},
+		{"an old price of nothing", offer(unbounded, func(o *price.Offer) { o.Known.Our = eur("0") }), set(price.Prices{Our: eur("0.01")}), price.Held, []price.Code{price.CodeNoOldPrice}},
+		{"b2b beside a price of nothing", offer(unbounded, func(o *price.Offer) { o.Known.Our = eur("0") }), set(price.Prices{B2B: eur("9")}), price.Held, []price.Code{price.CodeNotPositive, price.CodeNoOldPrice}},
+		{"a known minimum of nothing is none", offer(func(o *price.Offer) { o.Known.Min = eur("0") }), set(price.Prices{Our: eur("99")}), price.Allowed, nil},
+		{"old b2b price in a foreign currency", offer(func(o *price.Offer) { o.Known.B2B = &yen }), set(price.Prices{B2B: eur("51")}), price.Held, []price.Code{price.CodeKnownCurrency}},
+		{"a tier against what so many cost", offer(func(o *price.Offer) { o.Known.Min, o.Known.B2B, o.Known.Tiers = nil, eur("95"), tiers(step(5, "15")) }), set(price.Prices{Tiers: tiers(step(5, "16"))}), price.Allowed, nil},
+		{"a tier of fewer against what few cost", offer(func(o *price.Offer) { o.Known.Min, o.Known.B2B, o.Known.Tiers = nil, eur("95"), tiers(step(5, "15")) }), set(price.Prices{Tiers: tiers(step(4, "16"))}), price.Refused, []price.Code{price.CodeDrop}},
+		{"a tier that falls far under itself", offer(func(o *price.Offer) { o.Known.Min, o.Known.B2B, o.Known.Tiers = nil, eur("95"), tiers(step(5, "15")) }), set(price.Prices{Tiers: tiers(step(7, "3"))}), price.Refused, []price.Code{price.CodeDrop}},
+		{"a sale without a start", offer(), set(price.Prices{Sale: saleOf("80", time.Time{}, days(9))}), price.Refused, []price.Code{price.CodeSaleWindow}},
 		{"automated", offer(func(o *price.Offer) { o.Automated = true }), set(price.Prices{Our: eur("99")}), price.Held, []price.Code{price.CodeAutomated}},
+		{"what is refused stands before what is held", offer(unbounded, func(o *price.Offer) { o.Automated = true }), set(price.Prices{Our: eur("20")}), price.Refused, []price.Code{price.CodeDrop, price.CodeAutomated}},
+		{"what is held stands before notes", offer(unbounded, func(o *price.Offer) {
+			o.Known.Our, o.Replaced = eur("50"), &price.Replaced{Price: *eur("100"), Until: days(-1), Batch: "bat_x"}
+			o.Known.B2B = &yen
+		}), set(price.Prices{Our: eur("100"), B2B: eur("90")}), price.Held, []price.Code{price.CodeKnownCurrency, price.CodeWayBack}},
 		{"the worst verdict wins", offer(func(o *price.Offer) { o.Automated = true }), set(price.Prices{Our: eur("49")}), price.Refused, []price.Code{price.CodeBelowMinimum, price.CodeAutomated, price.CodeMove}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -176,12 +197,42 @@ func TestMoneyAtRiskIsTheDeepestFallTimesTheStock(t *testing.T) {
 		{"no stock", offer(stock(&none)), price.Prices{Our: eur("90")}, "0.00"},
 		{"a sale replaces our price", offer(), price.Prices{Our: eur("90"), Sale: saleOf("75", days(1), days(2))}, "75.00"},
 		{"b2b against its own old value", offer(func(o *price.Offer) { o.Known.B2B = eur("95") }), price.Prices{B2B: eur("94")}, "3.00"},
-		{"a new b2b price", offer(), price.Prices{B2B: eur("94")}, "0.00"},
+		{"a new b2b price against ours, which it replaces", offer(), price.Prices{B2B: eur("94")}, "18.00"},
+		{"a tier against what so many cost", offer(func(o *price.Offer) {
+			o.Known.B2B, o.Known.Tiers = eur("95"), []price.Tier{{Quantity: 5, Price: *eur("90")}}
+		}), price.Prices{Tiers: []price.Tier{{Quantity: 2, Price: *eur("91")}, {Quantity: 6, Price: *eur("80")}}}, "30.00"},
 		{"more than can be written", offer(stock(&many)), price.Prices{Our: eur("90")}, "9999999999999999.99"},
 	} {
 		got := price.MoneyAtRisk(tc.offer, price.Edit{Set: tc.set})
 		if got.Decimal() != tc.want || got.Currency() != "EUR" {
 			t.Errorf("%s: got %s, want %s EUR", tc.name, got, tc.want)
 		}
+	}
+}
+
+// Plans and reports show prices by their texts: a change that no text shows is one
+// that nobody saw.
+func TestValuesThatDifferHaveTextsThatDiffer(t *testing.T) {
+	t.Parallel()
+	tier := func(n int, p string) price.Prices {
+		return price.Prices{Tiers: []price.Tier{{Quantity: n, Price: *eur(p)}}}
+	}
+	midnight := days(1).Truncate(24 * time.Hour)
+	sale := func(start, end time.Time) price.Prices { return price.Prices{Sale: saleOf("9", start, end)} }
+	berlin := midnight.In(time.FixedZone("", 3600)).Add(-time.Hour)
+	for f, list := range map[price.Field][]price.Prices{
+		price.FieldTiers: {{}, tier(5, "9"), tier(6, "9"), tier(5, "9.01")},
+		price.FieldSale:  {{}, sale(midnight, days(9)), sale(berlin, days(9)), sale(midnight.Add(time.Second), days(9)), sale(midnight, days(9).Add(time.Minute))},
+	} {
+		texts := map[string]bool{}
+		for _, p := range list {
+			texts[p.Text(f)] = true
+		}
+		if len(texts) != len(list) {
+			t.Errorf("%d values of %s have the texts %v", len(list), f, texts)
+		}
+	}
+	if got := sale(berlin, midnight).Text(price.FieldSale); got != "9.00 EUR from 2026-11-22T23:00:00Z to 2026-11-23" {
+		t.Errorf("a sale reads %q", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -294,7 +295,8 @@ func (p Prices) Summary(fields []Field) string {
 	return strings.Join(parts, ", ")
 }
 
-// Text describes one field, "none" when it is not set.
+// Text describes one field, "none" when it is not set. Values that differ have
+// texts that differ.
 func (p Prices) Text(f Field) string {
 	show := func(m *Money) string {
 		if m == nil {
@@ -315,14 +317,14 @@ func (p Prices) Text(f Field) string {
 		if p.Sale == nil {
 			return "none"
 		}
-		return p.Sale.Price.String() + " from " + p.Sale.Start.Format(time.DateOnly) + " to " + p.Sale.End.Format(time.DateOnly)
+		return p.Sale.Price.String() + " from " + moment(p.Sale.Start) + " to " + moment(p.Sale.End)
 	case FieldTiers:
 		var b strings.Builder
 		for i, t := range p.Tiers {
 			if i > 0 {
 				b.WriteString("; ")
 			}
-			b.WriteString(t.Price.String())
+			b.WriteString(t.Price.String() + " from " + strconv.Itoa(t.Quantity))
 		}
 		if b.Len() == 0 {
 			return "none"
@@ -330,6 +332,14 @@ func (p Prices) Text(f Field) string {
 		return b.String()
 	}
 	return ""
+}
+
+// moment is a time in UTC, of midnight only the date.
+func moment(t time.Time) string {
+	if t = t.UTC(); t.Equal(t.Truncate(24 * time.Hour)) {
+		return t.Format(time.DateOnly)
+	}
+	return t.Format(time.RFC3339)
 }
 
 // Offer is what the product knows about one offer at Amazon.

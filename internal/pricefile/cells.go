@@ -84,24 +84,21 @@ func (c *cells) row(rec *record, row *Row) []RowError {
 func (c *cells) read(rec *record, row *Row) []RowError {
 	c.errors, c.clear, c.line = nil, c.clear[:0], rec.line
 	*row = Row{Line: rec.line}
-	switch rec.problem {
+	switch problem := c.layout.problem(rec); problem {
 	case CodeBrokenQuote:
-		c.fail("", rec.cell(0), rec.problem, "Double the quotes inside a cell, or remove them.", "A quote in this row does not close.")
+		c.fail("", rec.cell(0), problem, "Double the quotes inside a cell, or remove them.", "A quote in this row does not close, or only after more than %d bytes.", maxQuoted)
 		return c.errors
 	case CodeCellTooLong:
 		for i, cell := range rec.cells {
-			if tooLong(cell) {
-				c.fail(c.layout.name(i), cell, rec.problem, "Shorten the cell.", "A cell has more than %d characters.", MaxCell)
+			if c.layout.tooLong(rec, i) {
+				c.fail(c.layout.name(i), cell, problem, "Shorten the cell.", "A cell has more than %d characters.", MaxCell)
 			}
 		}
 		return c.errors
 	}
-	for i := len(c.layout.Columns); i < len(rec.cells); i++ {
-		if len(rec.cells[i]) > 0 {
-			c.fail("", rec.cells[i], CodeExtraCells, "Put cells that contain the separator in double quotes.",
-				"The row has %d cells, the header has %d.", len(rec.cells), len(c.layout.Columns))
-			break
-		}
+	if i := c.layout.excess(rec); i >= 0 {
+		c.fail("", rec.cells[i], CodeExtraCells, "Put cells that contain the separator in double quotes, and leave nothing behind the last column.",
+			"The row has %d cells, the header has %d.", len(rec.cells), len(c.layout.Columns))
 	}
 	c.name(rec, row)
 	c.action(rec)
@@ -111,7 +108,7 @@ func (c *cells) read(rec *record, row *Row) []RowError {
 	for i := range c.columns {
 		if cell := rec.cell(c.columns[i].index); len(cell) > 0 {
 			blank = false
-			prices[i] = c.money(&c.columns[i], cell, currency, rec.noted(c.columns[i].index).kind)
+			prices[i] = c.money(&c.columns[i], cell, currency, rec.noted(c.columns[i].index))
 		}
 	}
 	row.Edit.Set = price.Prices{Our: prices[0], Min: prices[2], Max: prices[3], B2B: prices[4]}
@@ -205,12 +202,12 @@ func (c *cells) nameByProduct(rec *record, row *Row) {
 	}
 }
 
-// action reads Amazon's add-delete column: a price file changes prices only.
+// action reads Amazon's add-delete and update-delete columns: a price file changes
+// prices only.
 func (c *cells) action(rec *record) {
 	cell := rec.cell(c.at.action)
-	switch {
-	case len(cell) == 0:
-	case len(cell) == 1 && (cell[0] == 'a' || cell[0] == 'A' || cell[0] == 'u' || cell[0] == 'U'):
+	switch strings.ToLower(string(cell)) {
+	case "", "a", "u", "update", "partialupdate":
 	default:
 		c.fail(c.layout.name(c.at.action), cell, CodeAction, "Remove the row, or write a. Delete listings in Seller Central.",
 			"The row asks for something else than a price change of the listing; that is not done here.")
@@ -268,9 +265,14 @@ func upper(b []byte) string {
 }
 
 // money reads a price. It returns nil after reporting what is wrong with it.
-func (c *cells) money(col *moneyColumn, cell []byte, currency price.Currency, kind noteKind) *price.Money {
-	n, reads := parseNumber(cell), col.reads
-	if kind == noteNumber {
+func (c *cells) money(col *moneyColumn, cell []byte, currency price.Currency, noted note) *price.Money {
+	n, reads, sign := parseNumber(cell), col.reads, noted.sign
+	if n.form == bad {
+		if amount, its := withCurrency(cell); its != "" {
+			n, sign = amount, its
+		}
+	}
+	if noted.kind == noteNumber {
 		reads = point
 	}
 	header := c.layout.Columns[col.index].Header
@@ -279,7 +281,7 @@ func (c *cells) money(col *moneyColumn, cell []byte, currency price.Currency, ki
 			c.clear = append(c.clear, fieldOf(col.means))
 			return nil
 		}
-		c.fail(header, cell, CodeNotANumber, "Write digits only, such as 19.99, without a currency sign; or clear, to remove a price that is set.", "not a number")
+		c.fail(header, cell, CodeNotANumber, "Write digits only, such as 19.99; or clear, to remove a price that is set.", "not a number")
 		return nil
 	}
 	if stated := c.layout.Columns[col.index].Currency; stated != "" && currency != "" && stated != currency {
@@ -287,12 +289,17 @@ func (c *cells) money(col *moneyColumn, cell []byte, currency price.Currency, ki
 			"The column is in %s, but the row's prices are in %s.", stated, currency)
 		return nil
 	}
+	if sign != "" && currency != "" && !inCurrency(sign, currency) {
+		c.fail(header, cell, CodeCurrency, "Give the prices in "+string(currency)+", or correct the marketplace.",
+			"The price is given in %s, but the row's prices are in %s.", sign, currency)
+		return nil
+	}
 	if n.form == either && reads == either {
 		why := "no other value of this column shows how it is written"
 		if c.numbers[col.means].point {
 			why = "the other values of this column are written both ways"
 		}
-		c.fail(header, cell, CodeAmbiguousNumber, "Write the price with two decimals.",
+		c.fail(header, cell, CodeAmbiguousNumber, "Write the price without a thousands separator, such as 1234 or 1.23.",
 			"ambiguous number: %s could be %s or %s, and %s", cell, n.appendDecimal(nil, point), n.appendDecimal(nil, comma), why)
 		return nil
 	}
@@ -301,9 +308,13 @@ func (c *cells) money(col *moneyColumn, cell []byte, currency price.Currency, ki
 	}
 	c.text = n.appendDecimal(c.text[:0], reads)
 	m, err := price.ParseMoney(string(c.text), currency)
-	switch {
+	switch digits, _ := currency.Exponent(); {
+	case n.form == either && noted.kind != noteNumber && reads == written(n.digits[n.decimal]) && digits < 3:
+		// No price has three decimals, also not three that end in zeros: what
+		// stands here may well be thousands, in a column that is written both ways.
+		c.fail(header, cell, CodeDecimals, "Round the price; or, if thousands are meant, write it without a separator.",
+			"Read as the other values of this column are written, the price has more than the %d decimals of %s.", digits, currency)
 	case errors.Is(err, price.ErrDecimals):
-		digits, _ := currency.Exponent()
 		c.fail(header, cell, CodeDecimals, "Round the price.", "The price has more than the %d decimals of %s.", digits, currency)
 	case errors.Is(err, price.ErrRange):
 		c.fail(header, cell, CodeTooLarge, "Correct the price.", "The number is too large for a price.")

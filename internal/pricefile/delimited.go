@@ -2,6 +2,7 @@ package pricefile
 
 import (
 	"bytes"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -20,7 +21,7 @@ type record struct {
 	line    int // physical line on which it starts
 	cells   [][]byte
 	notes   []note // what the format says about the cells, nil when it has no types
-	problem Code   // CodeBrokenQuote or CodeCellTooLong: the cells cannot be trusted
+	problem Code   // CodeBrokenQuote: the cells cannot be trusted; or CodeCellTooLong
 }
 
 // blank reports whether no cell holds anything.
@@ -40,6 +41,9 @@ func (r *record) cell(i int) []byte {
 	}
 	return r.cells[i]
 }
+
+// maxQuoted is how many bytes a cell in quotes may have.
+const maxQuoted = 4 * MaxCell
 
 // lowWater is when the window moves on: most rows are shorter, so that few
 // need a second look.
@@ -114,7 +118,7 @@ func (d *delimited) next(rec *record) bool {
 		return false
 	}
 	for _, c := range rec.cells {
-		if tooLong(c) {
+		if rec.problem == "" && tooLong(c) {
 			rec.problem = CodeCellTooLong
 		}
 	}
@@ -198,8 +202,8 @@ func (d *delimited) literal(rec *record, at, end int) int {
 // position after it. It looks no further than a cell may be long, so that a
 // file full of open quotes costs no more than its size times that.
 func (d *delimited) quoted(at, end int) (cell []byte, after int, ok bool) {
-	d.need(at + 4*MaxCell + 2) // two more to see how the cell ends
-	limit := min(len(d.bytes), at+4*MaxCell)
+	d.need(at + maxQuoted + 2) // two more to see how the cell ends
+	limit := min(len(d.bytes), at+maxQuoted)
 	if d.sep == '\t' {
 		limit = end
 	}
@@ -229,12 +233,12 @@ func (d *delimited) quoted(at, end int) (cell []byte, after int, ok bool) {
 }
 
 // trim cuts spaces, among them the no-break space that spreadsheets leave, off
-// both ends.
+// both ends, and the byte order mark that stays where files were put together.
 func trim(b []byte) []byte {
 	if len(b) == 0 || (visible(b[0]) && visible(b[len(b)-1])) {
 		return b
 	}
-	return bytes.TrimSpace(b)
+	return bytes.TrimFunc(b, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 }
 
 func visible(c byte) bool { return c > ' ' && c < utf8.RuneSelf }

@@ -16,6 +16,10 @@
 //   - A number that reads two ways (1.234) is refused unless other values of
 //     its column prove which way the column is written. So is a date such as
 //     03/04/2030.
+//     A text such as 1.500 is never read with three decimals, whatever proves it:
+//     no price has them.
+//   - A currency beside a price, in the cell, its number format or the column's
+//     name, must be the row's.
 //   - A price is removed by a word such as "clear" in its cell, never by a blank
 //     or a dash.
 //   - Days begin at midnight UTC, in every marketplace. The end day of a sale

@@ -188,7 +188,7 @@ func (f *File) gather() error {
 		if f.rows > MaxRows {
 			return fault.New(fault.TooLarge, "price-file-rows", "The file has more than %d rows. Split it into several files.", MaxRows)
 		}
-		if rec.problem != "" {
+		if f.layout.problem(rec) != "" {
 			continue
 		}
 		for _, c := range columns {
@@ -209,7 +209,10 @@ func (f *File) gather() error {
 	if f.failed != nil {
 		return f.failed
 	}
-	if f.rows == 0 {
+	switch {
+	case f.rows == 0 && f.layout.Sheet != "":
+		return unreadable("empty", "The sheet %q has a header but no rows. Put the prices below its header, or hide the sheet.", f.layout.Sheet)
+	case f.rows == 0:
 		return unreadable("empty", "The file has a header but no rows.")
 	}
 	f.layout.conclude(f.numbers, f.dates)

@@ -13,12 +13,17 @@ import (
 
 	"pricemanager/internal/fault"
 	"pricemanager/internal/price"
+	"pricemanager/internal/xlsx/xlsxtest"
 )
 
 const germany, usa = price.MarketplaceID("A1PA6795UKMFR9"), price.MarketplaceID("ATVPDKIKX0DER")
 
 func openString(content string, m price.MarketplaceID) (*File, error) {
-	return Open(strings.NewReader(content), Options{Marketplace: m})
+	return openWith(content, Options{Marketplace: m})
+}
+
+func openWith(content string, o Options) (*File, error) {
+	return Open(strings.NewReader(content), o)
 }
 
 // read returns the good rows and the errors of a file as "line code column=value".
@@ -183,6 +188,26 @@ func TestEveryBadCellOfARowIsReported(t *testing.T) {
 	}
 }
 
+// Amazon's reports have descriptions of 2,000 characters.
+func TestAColumnThatMeansNothingMayBeLong(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ä", MaxCell+1)
+	for _, content := range []string{
+		"sku\tdescription\tprice\nA\t" + long + "\t1,50\nB\t\t1.234\n", "sku;description;price\nA;\"" + long + "\";1,50\nB;;1.234\n",
+		`[{"sku":"A","description":"` + long + `","price":"1,50"},{"sku":"B","price":"1.234"}]`,
+		string(xlsxtest.One(line("sku", "description", "price") + line("A", long, "1,50") + line("B", "", "1.234")).Bytes()),
+	} {
+		rows, errs := read(t, content, germany)
+		if errs != nil || *rows[0].Edit.Set.Our != *money("1.50", "EUR") || *rows[1].Edit.Set.Our != *money("1234", "EUR") {
+			t.Errorf("%+v %q", rows, errs)
+		}
+	}
+	_, errs := read(t, "sku,description,price\nA,\""+long+"\"x,1.50\nB,,1.50,"+long+"\n", germany)
+	if want := []string{"2 broken-quote =A", "3 cell-too-long =" + strings.Repeat("ä", shown) + "…"}; !slices.Equal(errs, want) {
+		t.Errorf("got %q, want %q", errs, want)
+	}
+}
+
 func TestAMismatchedCurrencyNamesBoth(t *testing.T) {
 	t.Parallel()
 	f, err := openString("sku;price;currency\nA;5,00;USD\n", germany)
@@ -222,6 +247,15 @@ func TestDaysEndWithTheDayAndTimesAreExact(t *testing.T) {
 		if s := rows[0].Edit.Set.Sale; !s.Start.Equal(tc.start) || !s.End.Equal(tc.end) {
 			t.Errorf("%s to %s: got %s to %s", tc.from, tc.to, s.Start, s.End)
 		}
+	}
+}
+
+// A file that has no columns for the rest of a sale is told so at the one it has.
+func TestAHalfSaleNamesAColumnOfTheFile(t *testing.T) {
+	t.Parallel()
+	_, errs := read(t, "sku;price;sale price\nA;9,99;8,99\n", germany)
+	if want := []string{"2 incomplete-sale sale price=", "2 incomplete-sale sale price="}; !slices.Equal(errs, want) {
+		t.Errorf("got %q, want %q", errs, want)
 	}
 }
 
@@ -286,7 +320,8 @@ func TestFilesThatCannotBeUnderstoodSayWhy(t *testing.T) {
 		typ, says     string
 	}{
 		{"binary", "sku;price\nA;\x00\n", fault.Unsupported, "price-file-format", "not text"},
-		{"nothing", "", fault.Invalid, "price-file-header", "No header"},
+		{"nothing", "", fault.Invalid, "price-file-empty", "The file is empty"},
+		{"nothing to see", "\ufeff \n\n", fault.Invalid, "price-file-empty", "The file is empty"},
 		{"no header", "A;19,99\n", fault.Invalid, "price-file-header", "A, 19,99"},
 		{"no price column", "sku;stock\nA;3\n", fault.Invalid, "price-file-header", "stock"},
 		{"no rows", "sku;price\n;;\n\n", fault.Invalid, "price-file-empty", "no rows"},
@@ -317,7 +352,9 @@ func TestTheMappingNamesEveryColumn(t *testing.T) {
 			{Number: 3, Header: "Preis", Means: MeansPrice, Reads: "decimal comma", Proof: &Proof{3, "19,99"}, Samples: []string{"19,99", "1.000,00"}},
 			{Number: 4, Header: "Angebot von", Means: MeansSaleStart, Reads: "day first", Proof: &Proof{4, "13/01/2030"}, Samples: []string{"13/01/2030"}},
 		}}
-	if diff := cmp.Diff(want, f.Layout(), cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".width" || p.Last().String() == ".at" }, cmp.Ignore())); diff != "" {
+	if diff := cmp.Diff(want, f.Layout(), cmp.FilterPath(func(p cmp.Path) bool {
+		return slices.Contains([]string{".width", ".given"}, p.Last().String()) || p.Last().String() == ".at"
+	}, cmp.Ignore())); diff != "" {
 		t.Error(diff)
 	}
 	if f.Column(price.FieldOur) != "Preis" || f.Column(price.FieldB2B) != "" {

@@ -17,6 +17,7 @@ func FuzzOpen(f *testing.F) {
 	for _, s := range []string{
 		"sku\tprice\nA\t1.00\n", "\ufeffSKU;Preis;Angebotspreis;Angebot von;Angebot bis\nÄ;1.234,50;1.000,00;01.02.2030;2030-03-01T00:00Z\n",
 		"sku,price,country\n\"a\"\"b\",\"1,5\",DE\nA,\"x\n\"\"", "sku|price\r\nA|1.234\r\nA|1,234", "sku;price\rA;1\rA;2\r", "sku,price\n\"\"\"\n\"\n",
+		"\ufeff\ufeffsku,price (EUR),max\nA,19,99,\nB,€ 5,\nC,-5 EUR,’\n",
 	} {
 		f.Add([]byte(s))
 	}

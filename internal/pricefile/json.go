@@ -243,6 +243,9 @@ func (j *jsonFile) price() (jsonValue, error) {
 	if amount.note.kind == noteText && plainNumber(j.arena[amount.from:amount.to]) {
 		amount.note.kind = noteNumber // the text of an amount is not written for people
 	}
-	amount.note.sign = string(bytes.ToUpper(trim(currency)))
+	amount.note.sign = string(trim(currency))
+	if amount.note.kind <= noteNumber && amount.note.sign != "" && currencies(amount.note.sign) == "" {
+		amount.note.kind = noteNoCurrency
+	}
 	return amount, nil
 }

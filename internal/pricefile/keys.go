@@ -37,6 +37,8 @@ func parseEAN(cell []byte) (gtin string, code Code, fix, reason string) {
 		return "", CodeBadEAN, "Give the digits of the EAN, UPC or GTIN only.", "This is not an EAN: it holds more than digits."
 	case len(text) < 8 || len(text) > 14:
 		return "", CodeBadEAN, "Give the whole number: 8, 12, 13 or 14 digits.", "An EAN has 8 to 14 digits, this has " + strconv.Itoa(len(text)) + "."
+	case len(text) < 12 && len(text) > 8:
+		return "", CodeCheckDigit, "Give the whole number: 8, 12, 13 or 14 digits.", "The check digit does not fit, also with zeros in front: an EAN has 8, 12, 13 or 14 digits, this has " + strconv.Itoa(len(text)) + "."
 	}
 	return "", CodeCheckDigit, "Compare the number with the product's bar code.", "The check digit does not fit: a digit is wrong, or two have changed places."
 }

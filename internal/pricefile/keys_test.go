@@ -30,6 +30,15 @@ func TestAnEANIsTakenOnlyWhenEveryDigitIsThere(t *testing.T) {
 	}
 }
 
+// Most EANs that have no length of theirs have lost more than zeros.
+func TestAnEANOfNoLengthIsToldSo(t *testing.T) {
+	t.Parallel()
+	_, code, fix, reason := parseEAN([]byte("3600029145"))
+	if code != CodeCheckDigit || !strings.Contains(reason, "this has 10") || !strings.Contains(fix, "whole number") {
+		t.Errorf("%s %s %s", code, reason, fix)
+	}
+}
+
 // However many digits a spreadsheet leaves, the EAN that is read is the one
 // that was written, or none.
 func TestARoundedEANIsNeverReadAsAnother(t *testing.T) {
@@ -70,6 +79,7 @@ func TestAFileNamesItsOffersInOneWay(t *testing.T) {
 			[]string{"2 conflicting-duplicate product-id=0306406152", "3 conflicting-duplicate product-id=0306406152"}},
 		"two products in a row": {"sku;asin;product-id;price\nA;B000000001;B000000002;1,00\nB;B000000001;B000000001;1,00\nC;B000000001;XYZ;1,00\n",
 			[]string{"2 product-mismatch product-id=B000000002", "sku B", "sku C"}},
+		"updating a listing": {"sku;update_delete;price\nA;Update;1,00\nB;PartialUpdate;1,00\nC;Delete;1,00\n", []string{"sku A", "sku B", "4 listing-action update_delete=Delete"}},
 		"deleting a listing": {"sku;add-delete;price\nA;a;1,00\nB;D;1,00\nC;x;\n", []string{"sku A", "3 listing-action add-delete=D", "4 listing-action add-delete=x", "4 blank-price price="}},
 	} {
 		f, err := openString(tc.content, germany)
@@ -99,6 +109,7 @@ func TestATimeMustSayItsZone(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"2030-03-01": "2030-03-01T00:00:00Z", "1.3.2030": "2030-03-01T00:00:00Z", "2030-03-01T08:00+01:00": "2030-03-01T07:00:00Z", "2030-03-01 08:00:00 -05:00": "2030-03-01T13:00:00Z",
+		"2030-03-01T08:00:00+0100": "2030-03-01T07:00:00Z", "2030-03-01T08:00:00.000-0500": "2030-03-01T13:00:00Z", "2030-03-01 08:00:00 UTC": "2030-03-01T08:00:00Z", "2030-03-01 08:00:00 PST": "not-a-date",
 		"2030-03-01T08:00:00": "time-without-zone", "2030-03-01 08:00": "time-without-zone", "01.03.2030 08:00": "time-without-zone", "13/03/2030 08:00": "time-without-zone",
 		"1/3/2030": "ambiguous-date", "1-3-2030": "ambiguous-date", "13-3-2030": "2030-03-13T00:00:00Z", "3/13/2030": "not-a-date", "1.3.30": "not-a-date", "1/3.2030": "not-a-date", "1.3.2030.": "not-a-date", "31.4.2030": "not-a-date", "47543": "not-a-date",
 	} {

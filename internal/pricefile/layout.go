@@ -65,6 +65,7 @@ type Layout struct {
 
 	at    map[Meaning]int // index of the column, from 0
 	width int             // cells of the header, also those beyond MaxColumns
+	given int             // the same with the empty ones on the right
 }
 
 // index returns the column's index from 0, or -1 when the file has none.
@@ -94,6 +95,40 @@ func (l *Layout) name(i int) string {
 		return ""
 	}
 	return l.Columns[i].Header
+}
+
+// problem is why the row of a record is not read, "" when it is.
+func (l *Layout) problem(rec *record) Code {
+	if rec.problem == CodeCellTooLong {
+		for i := range rec.cells {
+			if l.tooLong(rec, i) {
+				return CodeCellTooLong
+			}
+		}
+		return ""
+	}
+	return rec.problem
+}
+
+// tooLong reports whether a cell is longer than one may be. In a column that means
+// nothing it may be of any length, as the descriptions in Amazon's reports are.
+func (l *Layout) tooLong(rec *record, i int) bool {
+	return (i >= len(l.Columns) || l.Columns[i].Means != "") && tooLong(rec.cells[i])
+}
+
+// excess returns the first cell that a row has too many, -1 for none. Empty ones
+// at its end are not, but for a file with commas: there an unquoted 19,99 moves
+// what follows it to the right, until all that is left over may be empty.
+func (l *Layout) excess(rec *record) int {
+	for i := len(l.Columns); i < len(rec.cells); i++ {
+		if len(rec.cells[i]) > 0 {
+			return i
+		}
+	}
+	if l.Separator == "comma" && len(rec.cells) > l.given {
+		return l.given
+	}
+	return -1
 }
 
 // headerSearch is how many lines may stand above the header. Amazon's
@@ -143,8 +178,8 @@ func findLayout(readings []reading, remembered Mappings) (*Layout, *reading, err
 		return best, by, best.check()
 	case failed != nil:
 		return nil, nil, failed
-	case widest == nil:
-		widest = &Layout{}
+	case widest == nil || len(widest.Columns) == 0:
+		return nil, nil, unreadable("empty", "The file is empty. Save the price file again, and upload that.")
 	}
 	if strings.HasPrefix(widest.name(0), "<") {
 		return nil, nil, fault.New(fault.Unsupported, "price-file-format", "The file is a web page or other markup, whatever its name says. Open it in a spreadsheet and save it as an Excel workbook (.xlsx) or as CSV.")
@@ -189,7 +224,7 @@ func (l *Layout) Headers() []string {
 }
 
 func newLayout(name string, rec *record, remembered Mappings) *Layout {
-	l := &Layout{Separator: name, HeaderLine: rec.line, at: map[Meaning]int{}}
+	l := &Layout{Separator: name, HeaderLine: rec.line, at: map[Meaning]int{}, given: len(rec.cells)}
 	cells := rec.cells
 	// Spreadsheets leave empty columns on the right.
 	for len(cells) > 0 && len(cells[len(cells)-1]) == 0 {
@@ -207,6 +242,9 @@ func newLayout(name string, rec *record, remembered Mappings) *Layout {
 		col.Means, col.Currency = meaningOf([]byte(col.Header))
 		if l.Remembered {
 			col.Means = chosen[i]
+		}
+		if !col.Means.money() {
+			col.Currency = ""
 		}
 		if _, twice := l.at[col.Means]; col.Means != "" && !twice {
 			l.at[col.Means] = i

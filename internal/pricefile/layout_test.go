@@ -19,10 +19,10 @@ func TestAColumnNameMeansOneThing(t *testing.T) {
 		"SKU": {MeansSKU, ""}, "seller-sku": {MeansSKU, ""}, "Händler-SKU": {MeansSKU, ""}, "HA\u0308NDLER_SKU": {MeansSKU, ""}, "出品者SKU": {MeansSKU, ""},
 		"Preis (EUR)": {MeansPrice, "EUR"}, "Preis [€]": {MeansPrice, "EUR"}, "Preis in EUR": {MeansPrice, "EUR"}, "Preis EUR": {MeansPrice, "EUR"}, "price in GBP": {MeansPrice, "GBP"},
 		"Price(£)": {MeansPrice, "GBP"}, "Preis brutto (EUR)": {MeansPrice, "EUR"}, "Prezzo (IVA inclusa)": {MeansPrice, ""}, "Prix TTC": {MeansPrice, ""},
-		"minimum-seller-allowed-price": {MeansMin, ""}, "Min. Price": {MeansMin, ""}, "Preis: *": {MeansPrice, ""},
+		"minimum-seller-allowed-price": {MeansMin, ""}, "Min. Price": {MeansMin, ""}, "Mindest-Preis": {MeansMin, ""}, "Max.-Preis (EUR)": {MeansMax, "EUR"}, "Höchst-Preis": {MeansMax, ""}, "Prix maxi": {MeansMax, ""}, "Preis: *": {MeansPrice, ""},
 		"quantity-lower-bound1": {tierQuantity[0], ""}, "Quantity Price 5": {tierPrice[4], ""}, "Staffelpreis 2 (EUR)": {tierPrice[1], "EUR"}, "Quantity Price Type": {MeansTierType, ""},
 		"Prezzo d'offerta": {"", ""}, "quantity": {"", ""}, "Quantity Price 6": {"", ""}, "Quantity Price 0": {"", ""}, "Quantity Price": {"", ""},
-		"Preis netto": {"", ""}, "Preis (netto)": {"", ""}, "net price": {"", ""}, "price excl vat": {"", ""}, "Preis ($)": {"", ""}, "SKU (EUR)": {"", ""},
+		"Preis netto": {"", ""}, "Preis (netto)": {"", ""}, "net price": {"", ""}, "price excl vat": {"", ""}, "Preis ($)": {"", ""}, "SKU (EUR)": {"", ""}, "VK neu (USD)": {"", "USD"},
 		"Price EUR GBP": {"", ""}, "EUR": {"", ""}, "(EUR)": {"", ""}, "": {"", ""}, "price type": {"", ""}, "old price": {"", ""}, "shipping price": {"", ""},
 		"ASIN 1": {MeansASIN, ""}, "asin2": {"", ""}, "EAN-Nummer": {MeansEAN, ""}, "Identificativo del prodotto": {MeansProduct, ""}, "Código EAN": {MeansEAN, ""}, //nolint:misspell // words of five languages
 	} {
@@ -110,7 +110,7 @@ func TestClearingTakesAWordAndNothingLess(t *testing.T) {
 			t.Errorf("%s: %v", r.SKU, err)
 		}
 	}
-	if want := []string{"A price 5.00 EUR, minimum_price none", "B sale_price none, b2b_tiers 4.00 EUR", "C sale_price none, b2b_tiers none"}; !slices.Equal(got, want) {
+	if want := []string{"A price 5.00 EUR, minimum_price none", "B sale_price none, b2b_tiers 4.00 EUR from 5", "C sale_price none, b2b_tiers none"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }

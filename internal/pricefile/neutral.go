@@ -1,13 +1,18 @@
 package pricefile
 
-// A cell that begins with one of these is run as a formula by spreadsheets
-// (OWASP, CSV Injection).
-func formula(c byte) bool {
-	switch c {
-	case '=', '+', '-', '@', '\t', '\r':
-		return true
-	}
-	return false
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// starters begin what spreadsheets run as a formula (OWASP, CSV Injection), the last
+// four where the machine's language has wide letters.
+const starters = "=+-@\t\r\n＝＋－＠"
+
+// formula reports whether a cell with this text is run as a formula.
+func formula(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return s != "" && r != utf8.RuneError && strings.ContainsRune(starters, r)
 }
 
 // apostrophes reports whether a text is apostrophes, at least n, before something
@@ -17,7 +22,7 @@ func apostrophes(s string, n int) bool {
 	for i < len(s) && s[i] == '\'' {
 		i++
 	}
-	return i >= n && i < len(s) && formula(s[i])
+	return i >= n && formula(s[i:])
 }
 
 // Neutralise returns a text that no spreadsheet runs as a formula: with one

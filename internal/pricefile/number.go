@@ -1,6 +1,9 @@
 package pricefile
 
-import "bytes"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // form is what a number's own text says about how it is written.
 type form uint8
@@ -21,6 +24,10 @@ type evidence struct {
 
 func (e *evidence) observe(line int, cell []byte) {
 	f := parseNumber(cell).form
+	if f == bad {
+		n, _ := withCurrency(cell)
+		f = n.form
+	}
 	if f != point && f != comma {
 		return
 	}
@@ -85,7 +92,7 @@ func simpleNumber(s []byte) (number, bool) {
 }
 
 // parseNumber takes a text apart. Digits may be grouped in threes by the other
-// separator, by spaces (also no-break ones) or by apostrophes.
+// separator, by spaces (also thin and no-break ones) or by apostrophes (also curly ones).
 func parseNumber(s []byte) number {
 	if n, ok := simpleNumber(s); ok {
 		return n
@@ -93,8 +100,19 @@ func parseNumber(s []byte) number {
 	return anyNumber(s)
 }
 
+// groups are the characters that programs put between thousands, as they are on
+// a keyboard, and the unseen ones that come along when a number is copied.
+var groups = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\u2009", " ", "\u2019", "'",
+	"\u200b", "", "\u200e", "", "\u200f", "", "\ufeff", "")
+
 func anyNumber(s []byte) number {
 	n := number{decimal: -1}
+	for _, c := range s {
+		if c >= utf8.RuneSelf {
+			s = []byte(groups.Replace(string(s)))
+			break
+		}
+	}
 	if len(s) > 0 && (s[0] == '-' || s[0] == '+') {
 		n.negative = s[0] == '-'
 		s = s[1:]
@@ -111,13 +129,6 @@ func anyNumber(s []byte) number {
 			last = i
 		case c == ' ' || c == '\'':
 			others++
-		case c >= 0x80:
-			if simple := bytes.ReplaceAll(bytes.ReplaceAll(s, []byte("\u00a0"), []byte{' '}), []byte("\u202f"), []byte{' '}); len(simple) < len(s) {
-				inner := parseNumber(simple)
-				inner.negative = n.negative
-				return inner
-			}
-			return n
 		default:
 			return n
 		}

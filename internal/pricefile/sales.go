@@ -55,7 +55,7 @@ func (c *cells) sale(rec *record, reduced *price.Money) *price.Sale {
 	}
 	for i, m := range [3]Meaning{MeansSalePrice, MeansSaleStart, MeansSaleEnd} {
 		if len(given[i]) == 0 {
-			c.fail(c.layout.header(m), nil, CodeIncompleteSale, "Give all three, or none to leave the sale as it is.",
+			c.fail(c.layout.headerOr(m, MeansSalePrice, MeansSaleStart, MeansSaleEnd), nil, CodeIncompleteSale, "Give all three, or none to leave the sale as it is.",
 				"A sale needs a price, a start and an end; %s is missing.", m)
 		}
 	}
@@ -81,7 +81,7 @@ func (c *cells) date(m Meaning, cell []byte) (time.Time, bool) {
 	case CodeNoZone:
 		c.fail(c.layout.header(m), cell, code, "Write the day alone, or add the zone: 2030-12-31T08:00:00+01:00.", "The time does not say in which zone it is.")
 	case CodeNotADate:
-		c.fail(c.layout.header(m), cell, code, "Write it as 2030-12-31.", "This is not a date that we read.")
+		c.fail(c.layout.header(m), cell, code, "Write it as 2030-12-31.", "This is not a date from 2000 to 2999 that we read.")
 	}
 	return at, isDay
 }

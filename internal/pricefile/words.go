@@ -111,10 +111,10 @@ var words = dictionary(map[Meaning]string{
 	MeansSaleEnd: `sale end date; sale through date; sale to date; sale to; sale end; sale through; angebot bis; angebot ende;
 		angebotsende; aktion bis; aktionsende; fine offerta; fine sconto; offerta al; sconto al; fin promotion;
 		fin promo; promo au; fin oferta; fin de oferta; oferta hasta`,
-	MeansMin: `minimum seller allowed price; minimum price; min price; min; price floor; mindestpreis; minimalpreis; preis min;
-		minimum preis; prezzo minimo; prezzo min; prix minimum; prix minimal; prix min; precio minimo; precio min`,
-	MeansMax: `maximum seller allowed price; maximum price; max price; max; price ceiling; hochstpreis; hoechstpreis; maximalpreis;
-		maximum preis; preis max; prezzo massimo; prezzo max; prix maximum; prix maximal; prix max; precio maximo; precio max`,
+	MeansMin: `minimum seller allowed price; minimum price; min price; min; price floor; mindestpreis; mindest preis; minimalpreis; min preis; preis min;
+		minimum preis; prezzo minimo; prezzo min; prix minimum; prix minimal; prix min; prix mini; prix plancher; precio minimo; precio min`,
+	MeansMax: `maximum seller allowed price; maximum price; max price; max; price ceiling; hochstpreis; hoechstpreis; hochst preis; maximalpreis; max preis;
+		maximum preis; preis max; prezzo massimo; prezzo max; prix maximum; prix maximal; prix max; prix maxi; prix plafond; precio maximo; precio max`,
 	MeansB2B: `business price; b2b price; b2b; b2b preis; geschaftspreis; geschaeftspreis; business preis; geschaftskundenpreis; prezzo b2b;
 		prezzo business; prezzo per aziende; prix b2b; prix business; prix professionnel; prix pro; precio b2b; precio business;
 		precio para empresas`,
@@ -170,10 +170,10 @@ var letters = strings.NewReplacer(
 )
 
 // plainHeader brings a column name to the form that words uses: lower case,
-// no accents, single spaces, brackets on their own.
+// no accents, single spaces, brackets on their own, nothing that is not seen.
 func plainHeader(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Mn, r) { // an accent that stands behind its letter
+		if unicode.In(r, unicode.Mn, unicode.Cf) { // an accent that stands behind its letter; a second byte order mark
 			return -1
 		}
 		return unicode.ToLower(r)
@@ -182,7 +182,8 @@ func plainHeader(s string) string {
 }
 
 // meaningOf returns what a column name means, "" when nothing to us, and the
-// currency that it names, "" for none: "Preis (EUR)", "price in GBP".
+// currency that it names, "" for none: "Preis (EUR)", "price in GBP". A name that
+// means nothing may name one, too: what it means may have been chosen.
 func meaningOf(header []byte) (Meaning, price.Currency) {
 	if len(header) > MaxCell {
 		return "", ""
@@ -198,7 +199,7 @@ func meaningOfPlain(name string) (Meaning, price.Currency) {
 	for range 2 { // "Preis (EUR) brutto"
 		rest, unit := cutUnit(name)
 		if unit == "" {
-			return "", ""
+			break
 		}
 		if c := currencyOf(unit); c != "" {
 			if currency != "" {
@@ -214,7 +215,7 @@ func meaningOfPlain(name string) (Meaning, price.Currency) {
 		}
 		name = rest
 	}
-	return "", ""
+	return "", currency
 }
 
 // wordOrTier finds a name among words, or with its number among tierWords.
@@ -271,5 +272,5 @@ func currencyOf(s string) price.Currency {
 
 // clears reports whether a cell asks for its price to be removed.
 func clears(cell []byte) bool {
-	return len(cell) > 0 && !digit(cell[0]) && len(cell) <= len("supprimer")+2 && clearing[plainHeader(string(cell))] != ""
+	return len(cell) > 0 && !digit(cell[0]) && cell[0] != '\'' && len(cell) <= len("supprimer")+2 && clearing[plainHeader(string(cell))] != ""
 }

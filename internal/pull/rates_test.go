@@ -61,6 +61,7 @@ func (w *world) told() (by []string) {
 		}
 	}
 	list, _, err := (&guard.Store{DB: w.db, Clock: w.clock}).Notices(w.t.Context(), owner, "", 50)
+	list = slices.DeleteFunc(list, func(n guard.Notice) bool { return n.What == guard.ChangedSource }) // who set the source
 	if err != nil || len(list) != len(by) {
 		w.t.Errorf("%d notices of %d changes, %v", len(list), len(by), err)
 	}

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strings"
 	"time"
 
 	"pricemanager/internal/clock"
@@ -111,6 +109,7 @@ type run struct {
 	Pull
 	tenant tenant.ID
 	it     store.Item // as leased
+	anew   bool       // the file is wanted even when it did not change
 }
 
 func (r *run) work(ctx context.Context, until time.Time) (Outcome, error) {
@@ -123,6 +122,9 @@ func (r *run) work(ctx context.Context, until time.Time) (Outcome, error) {
 		return "", err
 	}
 	defer func() { _ = file.Close() }() // a temporary file
+	if err := r.insist(ctx); err != nil {
+		return "", err
+	}
 	got, err := r.get(ctx, until, file)
 	var f *fault.Fault
 	switch {
@@ -130,7 +132,7 @@ func (r *run) work(ctx context.Context, until time.Time) (Outcome, error) {
 		return r.fail(ctx, f)
 	case err != nil:
 		return "", err
-	case got.NotModified || r.same(got) && !r.it.Bool(aForce):
+	case got.NotModified || r.same(got) && !r.anew:
 		return r.unchanged(ctx, got)
 	case r.Kind == Rates:
 		return r.take(ctx, file, got)
@@ -143,6 +145,28 @@ func (r *run) work(ctx context.Context, until time.Time) (Outcome, error) {
 	set := r.found(got)
 	set[aPlan] = id
 	return Planned, r.end(ctx, set, r.next())
+}
+
+// guardsChanged is the type of the problem of a plan that was not finished because
+// the tenant's guards changed meanwhile.
+const guardsChanged = "plan-guards-changed"
+
+// insist has a file fetched and planned that did not change: when somebody asked for
+// that, or when the guards changed under the plan of it, which nobody was there to
+// ask for again.
+func (r *run) insist(ctx context.Context) error {
+	if r.anew = r.it.Bool(aForce); r.anew || r.Kind != Prices || r.LastPlan == "" {
+		return nil
+	}
+	p, err := r.Plans.Load(ctx, r.tenant, r.LastPlan)
+	if fault.KindOf(err) == fault.NotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pull: read the last plan: %w", err)
+	}
+	r.anew = p.State == plan.Failed && p.Problem != nil && p.Problem.Type == guardsChanged
+	return nil
 }
 
 // same says whether what came is the file before. Of rates also its date counts.
@@ -167,11 +191,11 @@ func (r *run) found(got fetch.Result) map[string]any {
 func (r *run) next() time.Time { return r.Schedule.next(r.Next, r.Clock.Now()) }
 
 // get fetches the file, and compares it with its checksum where there is one.
-func (r *run) get(ctx context.Context, until time.Time, file io.Writer) (fetch.Result, error) {
+func (r *run) get(ctx context.Context, until time.Time, file pricefile.Temp) (fetch.Result, error) {
 	ctx, cancel := clock.WithDeadline(ctx, r.Clock, until)
 	defer cancel()
 	req := fetch.Request{URL: r.URL, Max: plan.MaxUpload}
-	if !r.it.Bool(aForce) {
+	if !r.anew {
 		req.ETag, req.LastModified = r.it.Str(aETag), r.it.Str(aModified)
 	}
 	if r.Kind == Rates {
@@ -180,28 +204,46 @@ func (r *run) get(ctx context.Context, until time.Time, file io.Writer) (fetch.R
 		req.Max, req.ETag = fx.MaxTable, ""
 	}
 	got, err := r.Fetch.Get(ctx, req, file)
-	if err != nil || got.NotModified || r.ChecksumURL == "" {
+	if err != nil || got.NotModified {
 		return got, err
 	}
-	var sum bytes.Buffer
-	if _, err := r.Fetch.Get(ctx, fetch.Request{URL: r.ChecksumURL, Max: mostChecksum}, &sum); err != nil {
+	switch page, err := webPage(file); {
+	case err != nil:
+		return got, err
+	case page:
+		return got, fault.New(fault.Unavailable, "pull-page", "The server answered with a web page in place of the file: to sign in, an error, or one that leads to the file. Give the address of the file itself.")
+	case r.ChecksumURL == "":
+		return got, nil
+	}
+	var text bytes.Buffer
+	if _, err := r.Fetch.Get(ctx, fetch.Request{URL: r.ChecksumURL, Max: mostChecksum}, &text); err != nil {
 		var f *fault.Fault
 		if errors.As(err, &f) {
 			return got, fault.New(f.Kind, "pull-checksum", "The checksum could not be fetched: %s", f.Public).Because(f)
 		}
 		return got, err
 	}
-	word, _, _ := strings.Cut(strings.TrimSpace(sum.String()), " ")
-	if word = strings.ToLower(word); !sumForm.MatchString(word) {
-		return got, fault.New(fault.Invalid, "pull-checksum", "What is at checksumUrl does not begin with a SHA-256 of 64 hexadecimal digits, as sha256sum writes it.")
+	sum, err := checksum(text.String(), r.URL)
+	if err != nil {
+		return got, err
 	}
-	if word != got.SHA256 {
-		return got, fault.New(fault.Conflict, "pull-checksum", "The file's SHA-256 is %s and the checksum says %s: the file was cut, altered, or is being replaced.", got.SHA256, word)
+	if sum != got.SHA256 {
+		return got, fault.New(fault.Conflict, "pull-checksum", "The file's SHA-256 is %s and the checksum says %s: the file was cut, altered, or is being replaced.", got.SHA256, sum)
 	}
 	return got, nil
 }
 
-var sumForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+// webPage says whether what came is HTML, which no price file and no table of rates
+// is: servers say 200 to errors too, and it would count as a new file.
+func webPage(file io.ReaderAt) (bool, error) {
+	head := make([]byte, 1024)
+	n, err := file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("pull: look at the file: %w", err)
+	}
+	text := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(head[:n], []byte("\ufeff")), " \t\r\n"))
+	return bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.HasPrefix(text, []byte("<html")), nil
+}
 
 // plan keeps the file as an upload and begins a plan of it.
 //

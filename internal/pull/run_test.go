@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"pricemanager/internal/fault"
 	"pricemanager/internal/ledger"
 	"pricemanager/internal/plan"
+	"pricemanager/internal/price"
 	"pricemanager/internal/store"
 	"pricemanager/internal/store/memory"
 )
@@ -238,6 +240,85 @@ func TestAChecksumThatDoesNotFitKeepsAFileOut(t *testing.T) {
 	if p := w.goes(id, Planned); w.made() != 1 || p.Problem != nil {
 		t.Errorf("%+v", p)
 	}
+}
+
+func TestAChecksumIsReadInTheFormsThatToolsWriteIt(t *testing.T) {
+	t.Parallel()
+	const url = "https://files.example.com/out/prices.csv?key=1"
+	a, b := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	for text, want := range map[string]string{
+		a:                                   a,
+		strings.ToUpper(a) + "\r\n":         a,
+		"\ufeff" + a + "  prices.csv\n":     a,
+		a + " *prices.csv":                  a,
+		a + "\tprices.csv":                  a,
+		a + "  another-name.csv\n":          a,
+		"\\" + a + "  odd\\nname.csv\n":     a,
+		"SHA256 (prices.csv) = " + a:        a,
+		"SHA256(prices.csv)= " + a + "\n":   a,
+		"SHA2-256(prices.csv)= " + a + "\n": a,
+		b + "  stock.csv\n" + a + "  prices.csv\n" + b + "  prices.csv.old\n": a,
+		b + "  ./out/stock.csv\n\n" + a + "  ./out/prices.csv\n":              a,
+		a + "\n" + b + "\n":               "",
+		a + "  x.csv\n" + b + "  y.csv\n": "",
+		"prices.csv " + a:                 "",
+		a + a:                             "",
+		a + " prices.csv\n<br>":           "",
+		"\n\n":                            "",
+	} {
+		got, err := checksum(text, url)
+		if got != want || (err == nil) != (want != "") || err != nil && faultType(err) != "pull-checksum" {
+			t.Errorf("%q: %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+// Servers say 200 to their error pages, too: such a page is no new file.
+func TestAWebPageIsNoFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(hourly()).ID
+	was := w.goes(id, Planned)
+	file := w.web.files[address]
+	for _, page := range []string{"<!DOCTYPE html>\n<html><body>Down for maintenance</body></html>", "\ufeff\r\n <HTML lang=en>"} {
+		w.clock.Advance(time.Hour)
+		w.web.files[address] = page
+		if p := w.goes(id, Failed); p.Problem.Type != "pull-page" || p.SHA256 != was.SHA256 || p.LastPlan != was.LastPlan {
+			t.Errorf("%q: %+v", page, p)
+		}
+	}
+	w.clock.Advance(time.Hour)
+	w.web.files[address] = file
+	if p := w.goes(id, Unchanged); p.Problem != nil || w.made() != 1 {
+		t.Errorf("the file before is back: %+v", p)
+	}
+}
+
+// Nobody is there to plan a fetched file again when the guards change under its plan.
+func TestAFileIsPlannedAgainWhenTheGuardsChangedUnderItsPlan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(hourly()).ID
+	first := w.goes(id, Planned).LastPlan
+	maker := &plan.Maker{Store: w.run.Plans, Guards: func(_ context.Context, in *plan.Input) error {
+		stricter := price.DefaultGuards()
+		stricter.NeverTouch = true
+		in.Guards = stricter
+		return nil
+	}}
+	if done, err := maker.Run(t.Context(), owner, first, w.clock.Now().Add(time.Hour)); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	if p, err := w.run.Plans.Load(t.Context(), owner, first); err != nil || p.State != plan.Failed || p.Problem.Type != guardsChanged {
+		t.Fatal(p.State, p.Problem, err)
+	}
+	w.clock.Advance(time.Hour)
+	p := w.goes(id, Planned)
+	if last := w.web.asked[len(w.web.asked)-1]; p.LastPlan == first || last.ETag != "" {
+		t.Errorf("%+v, asked for %+v", p, last)
+	}
+	w.clock.Advance(time.Hour)
+	w.goes(id, Unchanged) // that plan is being made
 }
 
 func TestASourceThatChangedWhileItRanIsLeftAsItIs(t *testing.T) {

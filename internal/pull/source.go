@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -105,15 +106,20 @@ func (s Source) WithoutKeys() Source {
 	return s
 }
 
-// file is what the file is called: the last part of its address, never the query,
-// which may be a key.
+// named are what names of files end in.
+var named = []string{".csv", ".tsv", ".tab", ".txt", ".xlsx", ".json", ".jsonl", ".ndjson", ".gz", ".zip"}
+
+// file is what the file is called, in its plan and everywhere that this is told: the
+// last part of its address if that is the name of a file. Anything else there, and
+// the query, may be a key.
 func (s Source) file() string {
 	u, err := url.Parse(s.URL)
 	if err != nil {
 		return "prices"
 	}
 	name := strings.TrimSpace(path.Base(u.Path))
-	if name == "" || name == "/" || name == "." || len(name) > 200 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if !slices.Contains(named, strings.ToLower(path.Ext(name))) || len(name) > 200 || !utf8.ValidString(name) ||
+		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "prices"
 	}
 	return name

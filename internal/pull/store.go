@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"pricemanager/internal/clock"
 	"pricemanager/internal/fault"
+	"pricemanager/internal/guard"
 	"pricemanager/internal/plan"
 	"pricemanager/internal/store"
 	"pricemanager/internal/tenant"
@@ -182,11 +185,24 @@ func (s *Store) Create(ctx context.Context, t tenant.ID, by By, src Source, rand
 		aSource: inClear, aAddress: sealed, aRevision: int64(1), aActor: by.Actor, aAccountable: by.Accountable, aAt: store.Millis(now),
 		aState: string(Active), aDue: store.Millis(src.Schedule.first(now)),
 	}}
-	err = s.DB.Transact(ctx, store.Write{Tenant: t, Table: store.Offers, Put: &it, If: []store.Cond{store.Absent()}}, reminder(t, id, it.Time(aDue)))
-	if err != nil {
+	writes := []store.Write{{Tenant: t, Table: store.Offers, Put: &it, If: []store.Cond{store.Absent()}}, reminder(t, id, it.Time(aDue))}
+	if err := s.DB.Transact(ctx, append(writes, notice(t, by, now, 1, src.Kind)...)...); err != nil {
 		return Pull{}, fmt.Errorf("pull: write source: %w", err)
 	}
 	return open(ctx, s.Sealer, t, it)
+}
+
+// notice is the write that tells a tenant's members of a source that is one of rates
+// now, or was before: prices follow them. It goes with the write of the source.
+func notice(t tenant.ID, by By, now time.Time, revision int64, kinds ...Kind) []store.Write {
+	if !slices.Contains(kinds, Rates) {
+		return nil
+	}
+	n := guard.Notice{What: guard.ChangedSource, Actor: by.Actor, At: now, After: strconv.FormatInt(revision, 10)}
+	if revision > 1 {
+		n.Before = strconv.FormatInt(revision-1, 10)
+	}
+	return []store.Write{n.Write(t, revision)}
 }
 
 // letters writes 16 bytes as ids are written.
@@ -209,6 +225,10 @@ func (s *Store) Change(ctx context.Context, t tenant.ID, id string, by By, src S
 	if err != nil {
 		return Pull{}, err
 	}
+	old, err := s.Get(ctx, t, id)
+	if err != nil {
+		return Pull{}, err
+	}
 	now := s.Clock.Now()
 	due := src.Schedule.first(now)
 	return s.update(ctx, t, id, store.Update{
@@ -216,7 +236,7 @@ func (s *Store) Change(ctx context.Context, t tenant.ID, id string, by By, src S
 			aState: string(Active), aDue: store.Millis(due), aFailures: int64(0)},
 		Remove: []string{aETag, aModified, aSum, aSize, aProblem, aForce},
 		If:     []store.Cond{store.Eq(aRevision, revision), store.Ne(aState, string(deleted))},
-	}, due, moved())
+	}, due, moved(), notice(t, by, now, revision+1, src.Kind, old.Kind)...)
 }
 
 // Delete removes a source whose revision is still the one given. Plans that were
@@ -256,12 +276,14 @@ func free(now time.Time) store.Cond {
 	return store.AnyOf(store.Missing(aLease), store.Le(aLease, store.Millis(now)))
 }
 
-// update changes a source together with its reminder, so that none is ever without.
-func (s *Store) update(ctx context.Context, t tenant.ID, id string, u store.Update, due time.Time, conflict error) (Pull, error) {
+// update changes a source together with its reminder, so that none is ever without, and
+// with what else goes with it.
+func (s *Store) update(ctx context.Context, t tenant.ID, id string, u store.Update, due time.Time, conflict error, with ...store.Write) (Pull, error) {
 	if _, err := s.Get(ctx, t, id); err != nil {
 		return Pull{}, err
 	}
-	err := s.DB.Transact(ctx, store.Write{Tenant: t, Table: store.Offers, Key: itemKey(id), Update: &u}, reminder(t, id, due))
+	writes := []store.Write{{Tenant: t, Table: store.Offers, Key: itemKey(id), Update: &u}, reminder(t, id, due)}
+	err := s.DB.Transact(ctx, append(writes, with...)...)
 	if errors.Is(err, store.ErrConflict) {
 		return Pull{}, conflict
 	}

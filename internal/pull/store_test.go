@@ -138,7 +138,8 @@ func TestWhatAFileIsCalledComesFromItsPathAlone(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
 		"https://h.example/a/b/prices%20de.csv?key=TOKEN": "prices de.csv", "https://h.example": "prices", "https://h.example/": "prices",
-		"https://h.example/%00": "prices", "https://h.example/%ff": "prices", "https://h.example/" + strings.Repeat("a", 201): "prices", "https://h.example/feed/?k=TOKEN": "feed",
+		"https://h.example/%00": "prices", "https://h.example/%ff": "prices", "https://h.example/" + strings.Repeat("a", 201): "prices", "https://h.example/feed/?k=TOKEN": "prices",
+		"https://h.example/export/s3cr3tT0ken": "prices", "https://h.example/Preise.CSV.gz": "Preise.CSV.gz", "https://h.example/%2fx.csv": "x.csv",
 	} {
 		if got := (Source{URL: url}).file(); got != want {
 			t.Errorf("%s is called %q", url, got)

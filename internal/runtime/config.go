@@ -100,6 +100,8 @@ type Queues struct {
 	Pulls    string `env:"QUEUE_PULLS"`
 	// Downloads has tables made.
 	Downloads string `env:"QUEUE_DOWNLOADS"`
+	// Notices has owners told of changes of their guards.
+	Notices string `env:"QUEUE_NOTICES"`
 }
 
 // Secrets are the names of secrets, never their content, and of the key that

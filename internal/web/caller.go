@@ -64,7 +64,7 @@ func (rt *Router) authorise(ctx context.Context, auth Authenticator, r *Request,
 	case p.May(scope) && p.Fresh(scope, rt.clock.Now()):
 		return p, nil
 	case p.May(scope):
-		return p, fault.New(fault.Forbidden, "code-needed", "Confirm this with a code of your authenticator: POST /account/step-up, then ask again.")
+		return p, CodeNeeded()
 	case p.Role == identity.Machine:
 		return p, fault.New(fault.Forbidden, "scope", "This API key lacks the scope %s.", scope)
 	case !p.Enrolled:
@@ -72,6 +72,11 @@ func (rt *Router) authorise(ctx context.Context, auth Authenticator, r *Request,
 	default:
 		return p, fault.New(fault.Forbidden, "role", "Your role (%s) lacks %s. An owner of your company can change that.", p.Role, scope)
 	}
+}
+
+// CodeNeeded refuses what wants a recent code of the caller's authenticator.
+func CodeNeeded() error {
+	return fault.New(fault.Forbidden, "code-needed", "Confirm this with a code of your authenticator: POST /account/step-up, then ask again.")
 }
 
 // caller takes the key from the Authorization header, or the session from its

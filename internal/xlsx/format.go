@@ -49,10 +49,11 @@ func parseFormat(code []byte) format {
 			}
 			f.note(code[i+1 : i+1+end])
 			i += end + 1
-		case code[i] == '\\' || code[i] == '_' || code[i] == '*':
-			if code[i] == '\\' && i+1 < len(code) {
-				f.note(runeAt(code[i+1:]))
-			}
+		case code[i] == '\\':
+			literal, n := escapedText(code[i:])
+			f.note(literal)
+			i += n - 1
+		case code[i] == '_' || code[i] == '*':
 			i += len(runeAt(code[min(i+1, len(code)):]))
 		case code[i] == '[':
 			end := bytes.IndexByte(code[i:], ']')
@@ -95,6 +96,17 @@ func parseFormat(code []byte) format {
 		f.zeros = min(zeros, digitsKept)
 	}
 	return f
+}
+
+// escapedText returns the characters that begin b with a backslash before each of
+// them, as Excel writes a word that was typed without quotes, and their length.
+func escapedText(b []byte) (text []byte, n int) {
+	for n < len(b) && b[n] == '\\' {
+		r := runeAt(b[n+1:])
+		text = append(text, r...)
+		n += 1 + len(r)
+	}
+	return text, n
 }
 
 // scales reports whether a comma between these parts of a format shows

@@ -122,6 +122,7 @@ func TestFormatsDecideWhatANumberIs(t *testing.T) {
 		{"123", "00000", "number 00123"}, {"0", "00000", "number 00000"}, {"123456", "00000", "number 123456"}, {"1.5", "00000", "number 1.5"},
 		{"19.99", `#,##0.00\ "€"`, "number 19.99 €"}, {"19.99", `[$€-407]#,##0.00`, "number 19.99 €"}, {"19.99", `"$"#,##0.00_);[Red]("$"#,##0.00)`, "number 19.99 $"},
 		{"19.99", `_-* #,##0.00\ [$USD]_-`, "number 19.99 USD"}, {"19.99", `#,##0.00 "kr"`, "number 19.99 kr"}, {"19.99", "£0.00", "number 19.99 £"},
+		{"19.99", `0.00\ \U\S\D`, "number 19.99 USD"}, {"19.99", `\(0.00\)\k\g\`, "number 19.99 kg"},
 		{"19.99", "General", "number 19.99"}, {"19.99", `General "days"`, "number 19.99 days"}, {"4006381333931", "0.00E+00", "number 4006381333931"},
 		{"19.99", `0.00;"yyyy-mm-dd"`, "number 19.99"}, {"19.99", "@", "number 19.99"}, {"1.5", "# ?/?", "number 1.5"},
 	} {
@@ -133,9 +134,9 @@ func TestFormatsDecideWhatANumberIs(t *testing.T) {
 
 func TestDatesOfThe1904SystemAreTheirOwn(t *testing.T) {
 	t.Parallel()
-	b := xlsxtest.One(`<row r="1"><c r="A1" s="0"><v>0</v></c><c r="B1" s="1"><v>46386.5</v></c><c r="C1" s="2"><v>60</v></c><c r="D1" t="d"><v>2030-12-31T18:30</v></c></row>`)
+	b := xlsxtest.One(`<row r="1"><c r="A1" s="0"><v>0</v></c><c r="B1" s="1"><v>46386.5</v></c><c r="C1" s="2"><v>60</v></c><c r="D1" t="d"><v>2030-12-31T18:30</v></c><c r="E1" t="d" s="2"><v>2030-12-31T00:00:00</v></c><c r="F1" t="d" s="1"><v>2030-12-31T00:00:00</v></c></row>`)
 	b.Styles, b.Props = []int{14, 22, 14}, `date1904="1"`
-	expect(t, b, "1 0 date 1904-01-01", "1 1 date 2030-12-31T12:00:00", "1 2 date 1904-03-01", "1 3 date 2030-12-31T18:30")
+	expect(t, b, "1 0 date 1904-01-01", "1 1 date 2030-12-31T12:00:00", "1 2 date 1904-03-01", "1 3 date 2030-12-31T18:30", "1 4 date 2030-12-31", "1 5 date 2030-12-31T00:00:00")
 }
 
 func TestWhatIsNoValueIsNamed(t *testing.T) {

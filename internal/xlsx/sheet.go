@@ -340,6 +340,9 @@ func (r *Rows) interpret(column int, typ cellType, shows format) (Kind, error) {
 		r.arena = append(r.arena, decodeText(value)...)
 		return Error, nil
 	case typ == typeDate:
+		if shows.kind == Date && !shows.clock {
+			value, _, _ = bytes.Cut(value, []byte{'T'})
+		}
 		r.arena = append(r.arena, decodeText(value)...)
 		return Date, nil
 	}

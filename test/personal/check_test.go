@@ -30,6 +30,7 @@ var allowed = map[string]string{
 	"reveal internal/account.acceptable":             "passwords are not made of it",
 	"reveal internal/account.invited":                "into a mail, to whom the company asked to join",
 	"reveal internal/account.invitedElsewhere":       "into a mail, to whom the company asked to join",
+	"reveal internal/account.GuardMails.who":         "into a mail, to owners of the same company",
 	"reveal internal/account.Service.locate":         "into a keyed hash",
 	"reveal internal/account.Service.Accept":         "whether there is one",
 	"reveal internal/account.Service.CompleteSignUp": "on the way into the sealer",

@@ -200,7 +200,7 @@ func TestEnvironmentAndRoleAgree(t *testing.T) {
 				if !slices.ContainsFunc(statements(t, role), func(s statement) bool { return slices.ContainsFunc(s.resources, within("token-broker")) }) {
 					t.Errorf("%s is told about token-broker and may not call it", f.id)
 				}
-			case "QUEUE_DOORBELL", "QUEUE_PRIVACY", "QUEUE_PLANS", "QUEUE_DOWNLOADS", "QUEUE_PULLS":
+			case "QUEUE_DOORBELL", "QUEUE_PRIVACY", "QUEUE_PLANS", "QUEUE_DOWNLOADS", "QUEUE_NOTICES", "QUEUE_PULLS":
 				if !slices.Contains(may(t, "sqs:SendMessage", on(id)), function(f)) {
 					t.Errorf("%s is told about %s and may not send to it", f.id, id)
 				}

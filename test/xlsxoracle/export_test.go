@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/xuri/excelize/v2"
@@ -88,14 +89,9 @@ func TestExportedWorkbooksHoldPricesAndNoFormulas(t *testing.T) {
 	})
 }
 
-// digits counts the significant digits of a decimal.
+// digits counts the digits of a decimal that a double has to keep: those before the
+// point, and those behind it but for zeros at its end.
 func digits(s string) int {
-	s = string(bytes.ReplaceAll([]byte(s), []byte("."), nil))
-	for len(s) > 1 && s[0] == '0' {
-		s = s[1:]
-	}
-	for len(s) > 1 && s[len(s)-1] == '0' {
-		s = s[:len(s)-1]
-	}
-	return len(s)
+	whole, fraction, _ := strings.Cut(s, ".")
+	return len(strings.TrimLeft(whole+strings.TrimRight(fraction, "0"), "0"))
 }

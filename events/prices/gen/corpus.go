@@ -67,17 +67,17 @@ func gtin(i int) string {
 func validGTIN(s string) bool { _, ok := price.NormalGTIN(s); return ok }
 
 // germanRows are plain rows for Germany, written with a comma.
-func germanRows(sep string, from, n int) []string {
+func germanRows(from, n int) []string {
 	var out []string
 	for i := from; i < from+n; i++ {
-		out = append(out, sku(i)+sep+comma(up(germany, i)))
+		out = append(out, sku(i)+";"+comma(up(germany, i)))
 	}
 	return out
 }
 
 // containers are the formats, separators, encodings and packings.
 func containers() []specimen {
-	german := lines(append([]string{"SKU;Preis"}, germanRows(";", 0, 4)...)...)
+	german := lines(append([]string{"SKU;Preis"}, germanRows(0, 4)...)...)
 	umlauts := lines("Händler-SKU;Preis (€);Höchstpreis", "GRÖSSE-ÜBER;"+comma(up(germany, 45))+";", "FLÄSCHCHEN ß;"+comma(up(germany, 46))+";")
 	american := tabbed([]string{"sku", "price"}, []string{sku(0), up(usa, 0)}, []string{sku(1), up(usa, 1)})
 	quoted := lines("sku,title,price,marketplace", `"`+sku(0)+`","A ""big"" kettle,`, `with two lines",`+up(germany, 0)+`,DE`, `"`+sku(1)+`",Lamp,"`+up(germany, 1)+`",Amazon.de`)
@@ -92,6 +92,7 @@ func containers() []specimen {
 		{name: "no-last-line-end.csv", market: germany, body: []byte(strings.TrimSuffix(german, "\n"))},
 		{name: "blank-lines-and-columns.csv", market: germany, body: []byte("\n;;;\n" + strings.ReplaceAll(german, "\n", ";;\n") + ";;;\n\n")},
 		{name: "utf8-with-mark.csv", market: germany, body: []byte("\ufeff" + umlauts)},
+		{name: "utf8-with-two-marks.csv", market: germany, body: []byte("\ufeff\ufeff" + german + "\ufeff" + lines(germanRows(4, 1)...))},
 		{name: "utf8-without-mark.csv", market: germany, body: []byte(umlauts)},
 		{name: "utf16-little-endian.csv", market: germany, body: utf16Text(umlauts, binary.LittleEndian)},
 		{name: "utf16-big-endian.csv", market: germany, body: utf16Text(umlauts, binary.BigEndian)},
@@ -118,6 +119,7 @@ func locales() []specimen {
 		{name: "english.csv", market: usa, body: []byte(lines("Seller SKU,Your price (USD),Min price,Max price,Sale price,Sale start date,Sale end date",
 			sku(0)+","+up(usa, 0)+",5,50,,,", sku(1)+","+up(usa, 1)+",,,40.00,12/24/2030,01/02/2031"))},
 		{name: "swiss-apostrophes.csv", market: germany, body: []byte(lines("SKU;Preis in EUR;Mindestpreis", row(7, strings.Replace(up(germany, 7), "1", "1'", 1), "600.00")))},
+		{name: "typographic-thousands.csv", market: germany, body: []byte(lines("SKU;Preis;Mindestpreis", row(7, strings.Replace(up(germany, 7), "1", "1’", 1), "1\u2009000.00")))},
 		{name: "any-column-order.csv", body: []byte(lines("B2B-Preis;Preis;Land;Notiz;SKU", "9,50;"+eur(8)+";DE;x;"+sku(8), ";"+eur(1)+";DE;;"+sku(1)))},
 		{name: "decomposed-accents.csv", body: []byte(lines("Ha\u0308ndler-SKU;Ho\u0308chstpreis;Land", row(0, "99,00", "DE")))},
 		{name: "remembered-mapping.csv", market: germany, body: []byte(lines("Art.Nr;VK neu;VK alt", row(0, eur(0), "7,99"), row(1, eur(1), "44,99"))),

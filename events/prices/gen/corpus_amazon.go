@@ -26,6 +26,9 @@ func amazons() []specimen {
 			[]string{sku(0), usASIN(0), "1", up(usa, 0), "", "11", "5", "a", "n"}, []string{sku(1), gtin(1), "4", up(usa, 1), "", "11", "5", "", "n"},
 			[]string{sku(2), usASIN(2), "1", up(usa, 2), "", "11", "0", "d", "n"}, []string{sku(3), usASIN(4), "ASIN", up(usa, 3), "", "", "", "", ""},
 			[]string{sku(5), "123", "5", up(usa, 5), "", "", "", "", ""}))},
+		{name: "amazon-listing-loader.txt", market: usa, body: []byte(tabbed([]string{"TemplateType=Offer", "Version=2020.0921"}, []string{"Seller SKU", "Product ID", "Product ID Type", "Price", "Update Delete"},
+			[]string{"item_sku", "external_product_id", "external_product_id_type", "standard_price", "update_delete"},
+			[]string{sku(0), usASIN(0), "ASIN", up(usa, 0), "PartialUpdate"}, []string{sku(1), gtin(1), "EAN", up(usa, 1), "Update"}, []string{sku(2), usASIN(2), "ASIN", up(usa, 2), "Delete"}))},
 		{name: "amazon-listings-report.txt", market: usa, body: []byte(report("item-name\titem-description\tlisting-id\tseller-sku\tprice\tquantity\topen-date\timage-url\titem-is-marketplace\tproduct-id-type\tasin1\tproduct-id\tpending-quantity\tfulfillment-channel\tBusiness Price\tQuantity Price Type\tQuantity Lower Bound 1\tQuantity Price 1\tmerchant-shipping-group\tstatus", func(i int) []string {
 			return []string{"A \"kettle\" 5\"", "", "0101ABCDEF" + sku(i), sku(i), up(usa, i), "5", "2026-01-02 03:04:05 PST", "", "y", "1", usASIN(i), usASIN(i), "0", "DEFAULT", "", "", "", "", "Default", "Active"}
 		}))},

@@ -9,9 +9,10 @@ func mistakes() []specimen {
 	eur := func(i int) string { return comma(up(germany, i)) }
 	row := func(i int, cells ...string) string { return sku(i) + ";" + strings.Join(cells, ";") }
 	return []specimen{
-		{name: "not-numbers.csv", market: germany, body: []byte(lines("SKU;Preis", row(0, "19,99 €"), row(1, "EUR 5"), row(2, "#REF!"), row(3, "N/A"), row(4, "-"), row(5, "1,2,3"), row(6, "0x10"), row(7, "1e3"), row(8, "=1+1"), row(9, eur(9))))},
+		{name: "not-numbers.csv", market: germany, body: []byte(lines("SKU;Preis", row(0, "19,99 kg"), row(1, "5,-"), row(2, "#REF!"), row(3, "N/A"), row(4, "-"), row(5, "1,2,3"), row(6, "0x10"), row(7, "1e3"), row(8, "=1+1"), row(9, eur(9))))},
 		{name: "amounts-out-of-range.csv", market: germany, body: []byte(lines("SKU;Preis;Mindestpreis", row(0, "0", ""), row(1, "-5,00", ""), row(2, "0,00", ""), row(3, "5,999", ""), row(4, "99999999999999999999", ""), row(5, eur(5), "0,00")))},
 		{name: "ambiguous-numbers.csv", market: germany, body: []byte(lines("SKU;Preis;B2B-Preis;Mindestpreis", row(7, eur(7), "1.150", "1.000"), row(32, eur(32), "1,150", "2.000,00"), row(0, eur(0), "", "")))},
+		{name: "thousands-beside-decimals.csv", market: germany, body: []byte(lines("SKU;Preis;Mindestpreis", row(7, up(germany, 7), "1.000"), row(0, up(germany, 0), "4.00")))},
 		{name: "both-conventions.csv", market: germany, body: []byte(lines("SKU;Preis", row(0, eur(0)), row(1, up(germany, 1)), row(7, "1.234")))},
 		{name: "ambiguous-dates.csv", market: germany, body: []byte(lines("SKU;Angebotspreis;Angebot von;Angebot bis", row(0, "7,00", "01/02/2030", "13/02/2030"), row(1, "40,00", "03/04/2030", "05/06/2030")))},
 		{name: "dates-and-times.csv", market: germany, body: []byte(lines("SKU;Angebotspreis;Angebot von;Angebot bis",
@@ -24,11 +25,13 @@ func mistakes() []specimen {
 		{name: "duplicates.csv", body: []byte(lines("SKU;Land;Preis", row(0, "DE", eur(0)), row(0, "FR", eur(0)), row(0, "A1PA6795UKMFR9", eur(0)), row(1, "DE", "45,00"), row(1, "DE", "45,10"), row(1, "DE", "45,00"), row(2, "DE", "x"), row(2, "DE", "82,00")))},
 		{name: "unknown-offers-and-marketplaces.csv", body: []byte(lines("SKU;Land;Preis", "NOBODY;DE;5,00", row(0, "XX", "5,00"), row(0, "", "5,00"), row(0, "GB", "5,00"), row(0, "DE", eur(0))))},
 		{name: "wrong-currency.csv", body: []byte(lines("SKU;Land;Preis;Währung", row(0, "DE", eur(0), "EUR"), row(1, "DE", eur(1), "USD"), row(2, "DE", eur(2), "Euro"), row(3, "US", "29.00", "usd")))},
+		{name: "currency-in-the-cells.csv", market: germany, body: []byte(lines("SKU;Preis;Mindestpreis", row(0, eur(0)+" €", "EUR 4"), row(7, eur(7)+"\u00a0EUR", ""), row(1, "$45.09", ""), row(2, eur(2), "70,00 GBP"), row(3, "29,09 kr", "")))},
 		{name: "currency-in-the-header.csv", body: []byte(lines("SKU;Country;Price in GBP", row(0, "DE", "8.99"), row(1, "GB", "45.99")))},
 		{name: "shifted-columns.csv", market: germany, body: []byte(lines("SKU;Titel;Preis;Mindestpreis", row(0, "Kessel", eur(0), "4,00"), row(1, "Lampe; blau", eur(1), "20,00"), row(2, "Kessel", "Kessel", eur(2))))},
 		{name: "decimal-comma-in-comma-file.csv", market: germany, body: []byte(lines("SKU,Preis", sku(0)+","+eur(0), sku(1)+",\""+eur(1)+"\""))},
+		{name: "decimal-comma-moves-columns.csv", market: germany, body: []byte(lines("SKU,Preis,Höchstpreis", sku(0)+","+eur(0)+",", sku(1)+",\""+eur(1)+"\",", sku(2)+",82,"))},
 		{name: "broken-quotes.csv", market: usa, body: []byte(lines("sku,price", "\""+sku(0)+","+up(usa, 0), sku(1)+","+up(usa, 1), sku(2)+",\"5\"5"))},
-		{name: "long-cells.csv", market: usa, body: []byte(lines("sku,title,price", sku(0)+","+strings.Repeat("long ", 300)+","+up(usa, 0), strings.Repeat("S", 250)+",,5.00", sku(1)+",,"+up(usa, 1)))},
+		{name: "long-cells.csv", market: usa, body: []byte(lines("sku,title,price", sku(0)+","+strings.Repeat("long ", 300)+","+up(usa, 0), strings.Repeat("S", 250)+",,5.00", sku(1)+",,"+up(usa, 1), sku(2)+",,"+strings.Repeat("5", 1_001)))},
 		{name: "neutralised-cells.csv", market: usa, body: []byte(lines("sku,price", "'=HYPERLINK(1),5.00", "'"+sku(0)+","+up(usa, 0), "'-5,5.00"))},
 		{name: "guards.csv", market: germany, body: []byte(lines("SKU;Preis;Mindestpreis", row(0, "1,00", ""), row(1, "70,00", ""), row(2, "82,09", "90,00"), row(250, comma(up(germany, 250)), ""), row(3, "28,99", ""), row(5, "0,01", "")))},
 	}
@@ -36,12 +39,12 @@ func mistakes() []specimen {
 
 // unreadable are files that are refused as a whole.
 func unreadable() []specimen {
-	german := lines(append([]string{"SKU;Preis"}, germanRows(";", 0, 4)...)...)
+	german := lines(append([]string{"SKU;Preis"}, germanRows(0, 4)...)...)
 	packed := gzipped(strings.Repeat(german, 50))
 	return []specimen{
 		{name: "two-price-columns.csv", market: germany, body: []byte(lines("SKU;Preis;Prezzo", sku(0)+";8,09;8,19"))},
 		{name: "net-prices-only.csv", market: germany, body: []byte(lines("SKU;Preis netto", sku(0)+";8,09"))},
-		{name: "no-header.csv", market: germany, body: []byte(lines(germanRows(";", 0, 3)...))},
+		{name: "no-header.csv", market: germany, body: []byte(lines(germanRows(0, 3)...))},
 		{name: "unknown-header.csv", market: germany, body: []byte(lines("Art.Nr;VK neu;VK alt", sku(0)+";8,09;7,99"))},
 		{name: "header-only.csv", market: germany, body: []byte("SKU;Preis\n")},
 		{name: "empty.csv", market: germany},

@@ -242,6 +242,8 @@ func TestPeopleComeByMailAndStayByTheirCodes(t *testing.T) {
 		t.Errorf("signed in as %v", self)
 	}
 
+	told := guardsChanged(t, ann) // by a mail that takes a minute: it is looked for at the end
+
 	t.Run("AnInvitedMemberJoinsAndIsHeldToTheirRole", func(t *testing.T) {
 		ann.ask(t, 201, "POST", "/invitations", object{"email": "bob@example.com", "name": "Bob", "role": "viewer"})
 		bob := &person{p: p}
@@ -372,6 +374,8 @@ func TestPeopleComeByMailAndStayByTheirCodes(t *testing.T) {
 			}
 		}
 	})
+
+	t.Run("TheOwnerIsMailedOnceWhoChangedTheGuards", told)
 
 	t.Run("TriesThatFailHaveToWait", func(t *testing.T) {
 		thief := &person{p: p}
