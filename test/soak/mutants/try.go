@@ -38,6 +38,9 @@ type report struct {
 	Seconds   float64  `json:"seconds"`
 }
 
+// parts are what the soak is built of.
+var parts = []string{"go.mod", "go.sum", "internal", "test/canary", "test/soak"}
+
 // run tries the engine as it is, then all mutants whose names contain only, on a
 // copy of what they need of the module.
 func run(ctx context.Context, only string) (r report, err error) {
@@ -49,7 +52,7 @@ func run(ctx context.Context, only string) (r report, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for _, part := range []string{"go.mod", "go.sum", "internal", "test/soak"} {
+	for _, part := range parts {
 		if err := copyInto(dir, part); err != nil {
 			return r, err
 		}
