@@ -117,9 +117,17 @@ func TestADecimalCommaWithoutQuotesIsNoticed(t *testing.T) {
 	if want := []string{"2 extra-cells =", "5 extra-cells =100"}; !slices.Equal(errs, want) {
 		t.Errorf("%q", errs)
 	}
+	_, errs = read(t, "sku,price,max\nA,€19,99 €,\n", germany)
+	if want := []string{"2 extra-cells ="}; !slices.Equal(errs, want) {
+		t.Errorf("%q", errs)
+	}
+	_, errs = read(t, "sku,weight,price,max\nA,1,5,19.99,\n", germany)
+	if want := []string{"2 extra-cells ="}; !slices.Equal(errs, want) {
+		t.Errorf("%q", errs)
+	}
 	// As spreadsheets save a table beside which cells were once used, and other
 	// separators, which no price holds.
-	for _, content := range []string{"sku,price,,\nA,19.99,,\n", "sku;price\nA;19,99;;\n"} {
+	for _, content := range []string{"sku,price,,\nA,19.99,,\n", "sku,price\nA-1,19.99,\nA-2,20,\n", "sku;price\nA;19,99;;\n"} {
 		if _, errs := read(t, content, germany); errs != nil {
 			t.Errorf("%q: %q", content, errs)
 		}

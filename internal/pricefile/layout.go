@@ -117,18 +117,37 @@ func (l *Layout) tooLong(rec *record, i int) bool {
 }
 
 // excess returns the first cell that a row has too many, -1 for none. Empty ones
-// at its end are not, but for a file with commas: there an unquoted 19,99 moves
-// what follows it to the right, until all that is left over may be empty.
+// at its end are not, but for a row that may hold an unquoted 19,99: that moves what
+// follows it to the right, until all that is left over may be empty.
 func (l *Layout) excess(rec *record) int {
 	for i := len(l.Columns); i < len(rec.cells); i++ {
 		if len(rec.cells[i]) > 0 {
 			return i
 		}
 	}
-	if l.Separator == "comma" && len(rec.cells) > l.given {
+	if l.Separator == "comma" && len(rec.cells) > l.given && l.tornApart(rec.cells) {
 		return l.given
 	}
 	return -1
+}
+
+// tornApart reports whether two cells of a row, side by side, could be one number with
+// a comma in it. What names an offer ends in any digit.
+func (l *Layout) tornApart(cells [][]byte) bool {
+	for i := 1; i < len(cells); i++ {
+		before, behind := cells[i-1], cells[i]
+		digits := 0
+		for digits < len(behind) && digit(behind[digits]) {
+			digits++
+		}
+		if digits == 0 || digits > 3 || len(before) == 0 || !digit(before[len(before)-1]) {
+			continue
+		}
+		if i-1 >= len(l.Columns) || !l.Columns[i-1].Means.names() {
+			return true
+		}
+	}
+	return false
 }
 
 // headerSearch is how many lines may stand above the header. Amazon's
