@@ -82,18 +82,10 @@ func (h *handler) listPulls(ctx context.Context, r *web.Request) (*web.Response,
 // maySet lets sources of rates be set and deleted only by who may set the rates
 // themselves; the routes ask for less.
 func (h *handler) maySet(r *web.Request, kinds ...pull.Kind) error {
-	switch {
-	case !slices.Contains(kinds, pull.Rates):
+	if !slices.Contains(kinds, pull.Rates) {
 		return nil
-	case r.Principal.May(identity.GuardsWrite) && r.Principal.Fresh(identity.GuardsWrite, h.app.Clock.Now()):
-		return nil
-	case r.Principal.May(identity.GuardsWrite):
-		return web.CodeNeeded()
-	case r.Principal.Role == identity.Machine:
-		return fault.New(fault.Forbidden, "scope", "For a source of rates this API key lacks the scope %s.", identity.GuardsWrite)
-	default:
-		return fault.New(fault.Forbidden, "role", "For a source of rates your role (%s) lacks %s. An owner of your company can change that.", r.Principal.Role, identity.GuardsWrite)
 	}
+	return web.Permit(r.Principal, identity.GuardsWrite, h.app.Clock.Now())
 }
 
 // settingRates is announce for a source that is one of rates, or was: prices follow.

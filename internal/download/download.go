@@ -303,11 +303,7 @@ func (s *Store) Ring(ctx context.Context, j Job, delay time.Duration) error {
 	if j.Trace == "" && s.Trace != nil {
 		j.Trace = s.Trace(ctx)
 	}
-	body, err := json.Marshal(j)
-	if err != nil {
-		return fmt.Errorf("download: encode message: %w", err)
-	}
-	if err := s.Queue.Send(ctx, body, delay); err != nil {
+	if err := store.SendJSON(ctx, s.Queue, j, delay); err != nil {
 		return fmt.Errorf("download: send for a run: %w", err)
 	}
 	return nil

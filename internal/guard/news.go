@@ -60,11 +60,7 @@ func (b Bell) Ring(ctx context.Context, n News, delay time.Duration) error {
 	if n.Trace == "" && b.Trace != nil {
 		n.Trace = b.Trace(ctx)
 	}
-	body, err := json.Marshal(n)
-	if err != nil {
-		return fmt.Errorf("guard: encode message: %w", err)
-	}
-	if err := b.Queue.Send(ctx, body, delay); err != nil {
+	if err := store.SendJSON(ctx, b.Queue, n, delay); err != nil {
 		return fmt.Errorf("guard: send news: %w", err)
 	}
 	return nil

@@ -45,11 +45,7 @@ func (b Bell) Ring(ctx context.Context, j Job, delay time.Duration) error {
 	if j.Trace == "" && b.Trace != nil {
 		j.Trace = b.Trace(ctx)
 	}
-	body, err := json.Marshal(j)
-	if err != nil {
-		return fmt.Errorf("plan: encode message: %w", err)
-	}
-	if err := b.Queue.Send(ctx, body, delay); err != nil {
+	if err := store.SendJSON(ctx, b.Queue, j, delay); err != nil {
 		return fmt.Errorf("plan: send for a run: %w", err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package privacy
 import (
 	"context"
 	"encoding/base32"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -187,11 +186,7 @@ func (x *Exports) ring(ctx context.Context, t tenant.ID, id string) error {
 	if x.Trace != nil {
 		m.Trace = x.Trace(ctx)
 	}
-	body, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("privacy: encode message: %w", err)
-	}
-	if err := x.Queue.Send(ctx, body, 0); err != nil {
+	if err := store.SendJSON(ctx, x.Queue, m, 0); err != nil {
 		return fmt.Errorf("privacy: send export %s: %w", id, err)
 	}
 	return nil

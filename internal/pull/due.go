@@ -123,11 +123,7 @@ func (b Bell) ring(ctx context.Context, key store.Key, at time.Time, t tenant.ID
 	if b.Trace != nil {
 		j.Trace = b.Trace(ctx)
 	}
-	body, err := json.Marshal(j)
-	if err != nil {
-		return false, fmt.Errorf("pull: encode message: %w", err)
-	}
-	if err := b.Queue.Send(ctx, body, 0); err != nil {
+	if err := store.SendJSON(ctx, b.Queue, j, 0); err != nil {
 		return false, fmt.Errorf("pull: ring: %w", err)
 	}
 	err = b.DB.Transact(ctx, reminder(t, id, b.Now().Add(rungAgain)), store.Write{Tenant: store.Directory, Table: store.Offers, Key: key, Delete: true})

@@ -22,6 +22,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -341,4 +342,13 @@ type Queue interface {
 	// delay (rounded up to whole seconds, at most MaxDelay). Delivery is at least
 	// once and in no order.
 	Send(ctx context.Context, body []byte, delay time.Duration) error
+}
+
+// SendJSON sends a message as JSON.
+func SendJSON(ctx context.Context, q Queue, message any, delay time.Duration) error {
+	body, err := json.Marshal(message)
+	if err != nil {
+		return fmt.Errorf("encode message: %w", err)
+	}
+	return q.Send(ctx, body, delay)
 }

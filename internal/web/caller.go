@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"pricemanager/internal/fault"
 	"pricemanager/internal/identity"
@@ -58,25 +59,28 @@ func (rt *Router) authorise(ctx context.Context, auth Authenticator, r *Request,
 		}
 		return identity.Principal{}, err
 	}
-	switch {
-	case !p.Tenant.Valid():
+	if !p.Tenant.Valid() {
 		return identity.Principal{}, refused
-	case p.May(scope) && p.Fresh(scope, rt.clock.Now()):
-		return p, nil
-	case p.May(scope):
-		return p, CodeNeeded()
-	case p.Role == identity.Machine:
-		return p, fault.New(fault.Forbidden, "scope", "This API key lacks the scope %s.", scope)
-	case !p.Enrolled:
-		return p, fault.New(fault.Forbidden, "enrolment-needed", "Set up an authenticator first: POST /account/authenticator.")
-	default:
-		return p, fault.New(fault.Forbidden, "role", "Your role (%s) lacks %s. An owner of your company can change that.", p.Role, scope)
 	}
+	return p, Permit(p, scope, rt.clock.Now())
 }
 
-// CodeNeeded refuses what wants a recent code of the caller's authenticator.
-func CodeNeeded() error {
-	return fault.New(fault.Forbidden, "code-needed", "Confirm this with a code of your authenticator: POST /account/step-up, then ask again.")
+// Permit refuses a caller who may not do what the scope names, or not before they gave
+// a recent code. The router asks for the scope of the route; a handler whose request
+// turns out to want another one asks for that.
+func Permit(p identity.Principal, scope identity.Scope, now time.Time) error {
+	switch {
+	case p.May(scope) && p.Fresh(scope, now):
+		return nil
+	case p.May(scope):
+		return fault.New(fault.Forbidden, "code-needed", "Confirm this with a code of your authenticator: POST /account/step-up, then ask again.")
+	case p.Role == identity.Machine:
+		return fault.New(fault.Forbidden, "scope", "This API key lacks the scope %s.", scope)
+	case !p.Enrolled:
+		return fault.New(fault.Forbidden, "enrolment-needed", "Set up an authenticator first: POST /account/authenticator.")
+	default:
+		return fault.New(fault.Forbidden, "role", "Your role (%s) lacks %s. An owner of your company can change that.", p.Role, scope)
+	}
 }
 
 // caller takes the key from the Authorization header, or the session from its
